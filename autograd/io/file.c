@@ -1,0 +1,194 @@
+/* file: whole regular files in, durable files out, by the system's own calls.
+ *
+ * Invariants: opening never blocks (a FIFO without a writer would, for ever); no memory is taken for a file that is
+ * not regular or larger than its limit; a target is only ever replaced by rename, whole.
+ * Left out: mapping files into memory, where a file cut short by another program kills the reader. */
+#define _XOPEN_SOURCE 700 /* realpath, fchmod, lstat */
+#include "file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#ifndef PATH_MAX
+#define PATH_MAX 4096
+#endif
+
+/* The most that one read or write is asked for: systems move at most 2 GiB at a time. */
+static const size_t piece = (size_t)1 << 30;
+
+static ag_status fail_errno(const char *path, const char *what, ag_error *error) {
+    return ag_fail(error, AG_ERROR_IO, AGX_PATH ": %s: %s", path, what, strerror(errno));
+}
+
+static ag_status check_regular(const struct stat *st, const char *path, ag_error *error) {
+    if (S_ISREG(st->st_mode)) return AG_OK;
+    const char *kind = S_ISDIR(st->st_mode) ? "is a directory" : "is not a regular file";
+    return ag_fail(error, AG_ERROR_IO, AGX_PATH ": %s", path, kind);
+}
+
+/* ---- reading ---------------------------------------------------------------------------------------------- */
+
+/* Up to `size` bytes; *got is less at the end of the file. */
+static bool read_fully(int fd, unsigned char *data, size_t size, size_t *got) {
+    *got = 0;
+    while (*got < size) {
+        size_t want = size - *got < piece ? size - *got : piece;
+        ssize_t n = read(fd, data + *got, want);
+        if (n == 0) break;
+        if (n > 0)
+            *got += (size_t)n;
+        else if (errno != EINTR)
+            return false;
+    }
+    return true;
+}
+
+static ag_status read_open_file(int fd, const char *path, size_t limit, unsigned char **data, size_t *size,
+                                ag_error *error) {
+    struct stat st;
+    if (fstat(fd, &st) != 0) return fail_errno(path, "cannot examine", error);
+    ag_status status = check_regular(&st, path, error);
+    if (status) return status;
+    if (st.st_size < 0 || (uintmax_t)st.st_size > limit)
+        return ag_fail(error, AG_ERROR_LIMIT, AGX_PATH ": has %jd bytes, more than the limit of %zu", path,
+                       (intmax_t)st.st_size, limit);
+    size_t whole = (size_t)st.st_size, got = 0, more = 0;
+    unsigned char *block = ag_alloc(whole), beyond;
+    if (!block) return ag_fail(error, AG_ERROR_MEMORY, AGX_PATH ": no memory for its %zu bytes", path, whole);
+    if (!read_fully(fd, block, whole, &got) || !read_fully(fd, &beyond, 1, &more))
+        status = fail_errno(path, "cannot read", error);
+    else if (got != whole || more != 0)
+        status = ag_fail(error, AG_ERROR_IO, AGX_PATH ": changed its length while being read", path);
+    if (status) {
+        ag_release(block, whole);
+        return status;
+    }
+    *data = block;
+    *size = whole;
+    return AG_OK;
+}
+
+ag_status agx_file_read(const char *path, size_t limit, unsigned char **data, size_t *size, ag_error *error) {
+    *data = NULL;
+    *size = 0;
+    int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
+    if (fd < 0) return fail_errno(path, "cannot open", error);
+    ag_status status = read_open_file(fd, path, limit, data, size, error);
+    close(fd);
+    return status;
+}
+
+/* ---- writing ------------------------------------------------------------------------------------------------ */
+
+static void writer_clear(agx_writer *w) {
+    ag_release_string(w->target);
+    ag_release_string(w->temporary);
+    *w = (agx_writer){-1, NULL, NULL};
+}
+
+/* Create target.tmp.<pid>.<n> with the first n that is free. Names that are taken are left alone: they may be
+ * another thread's. */
+static ag_status create_temporary(agx_writer *w, mode_t mode, ag_error *error) {
+    enum { ATTEMPTS = 1000, SUFFIX = 40 };
+    size_t size = strlen(w->target) + SUFFIX;
+    char *name = ag_alloc(size);
+    if (!name) return ag_fail(error, AG_ERROR_MEMORY, AGX_PATH ": no memory for its name", w->target);
+    for (int n = 0; n < ATTEMPTS && w->fd < 0; n++) {
+        snprintf(name, size, "%s.tmp.%ld.%d", w->target, (long)getpid(), n);
+        w->fd = open(name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOCTTY, mode);
+        if (w->fd < 0 && errno != EEXIST) break;
+    }
+    ag_status status = AG_OK;
+    if (w->fd < 0)
+        status = fail_errno(w->target, "cannot create a temporary file beside it", error);
+    else if (!(w->temporary = ag_copy_string(name))) {
+        close(w->fd);
+        unlink(name);
+        status = ag_fail(error, AG_ERROR_MEMORY, AGX_PATH ": no memory for its name", w->target);
+    }
+    ag_release(name, size);
+    return status;
+}
+
+ag_status agx_writer_open(agx_writer *w, const char *path, ag_error *error) {
+    *w = (agx_writer){-1, NULL, NULL};
+    struct stat st;
+    char resolved[PATH_MAX];
+    const char *target = path;
+    if (lstat(path, &st) == 0 && S_ISLNK(st.st_mode)) {
+        if (!realpath(path, resolved)) return fail_errno(path, "cannot follow the symbolic link", error);
+        target = resolved;
+    }
+    bool exists = stat(target, &st) == 0;
+    if (!exists && errno != ENOENT) return fail_errno(path, "cannot examine", error);
+    if (exists) {
+        ag_status status = check_regular(&st, path, error);
+        if (status) return status;
+    }
+    w->target = ag_copy_string(target);
+    if (!w->target) return ag_fail(error, AG_ERROR_MEMORY, AGX_PATH ": no memory for its name", path);
+    /* An old file's mode may be narrower than the usual one, so its successor starts closed to others. */
+    ag_status status = create_temporary(w, exists ? 0600 : 0666, error);
+    if (status) {
+        writer_clear(w);
+        return status;
+    }
+    if (exists && fchmod(w->fd, st.st_mode & 0777) != 0) {
+        status = fail_errno(path, "cannot keep its mode", error);
+        agx_writer_abandon(w);
+    }
+    return status;
+}
+
+ag_status agx_writer_append(agx_writer *w, const void *data, size_t size, ag_error *error) {
+    const char *next = data;
+    while (size > 0) {
+        ssize_t n = write(w->fd, next, size < piece ? size : piece);
+        if (n < 0 && errno == EINTR) continue;
+        if (n < 0) return fail_errno(w->target, "cannot write", error);
+        next += n;
+        size -= (size_t)n;
+    }
+    return AG_OK;
+}
+
+/* Make the rename itself durable. Not every file system can, and a folder may be closed to reading; then there is
+ * nothing more to be done, and the file is whole all the same. */
+static ag_status sync_folder(char *target, ag_error *error) {
+    char *slash = strrchr(target, '/');
+    const char *folder = slash == target ? "/" : slash ? target : ".";
+    if (slash) *slash = '\0';
+    int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    bool lost = fd >= 0 && fsync(fd) != 0 && errno == EIO;
+    if (fd >= 0) close(fd);
+    if (slash) *slash = '/';
+    if (!lost) return AG_OK;
+    return ag_fail(error, AG_ERROR_IO, AGX_PATH ": is written, but its folder cannot be synced", target);
+}
+
+ag_status agx_writer_commit(agx_writer *w, ag_error *error) {
+    ag_status status = AG_OK;
+    if (fsync(w->fd) != 0) status = fail_errno(w->target, "cannot sync", error);
+    if (close(w->fd) != 0 && !status) status = fail_errno(w->target, "cannot close", error);
+    if (!status && rename(w->temporary, w->target) != 0)
+        status = fail_errno(w->target, "cannot move the new file into place", error);
+    if (status)
+        unlink(w->temporary);
+    else
+        status = sync_folder(w->target, error);
+    writer_clear(w);
+    return status;
+}
+
+void agx_writer_abandon(agx_writer *w) {
+    if (!w->temporary) return;
+    close(w->fd);
+    unlink(w->temporary);
+    writer_clear(w);
+}
