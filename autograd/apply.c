@@ -1,0 +1,415 @@
+/* apply: recording one operation - check the operands, ask the row for shapes, find memory, run the forward, append.
+ *
+ * Everything but the inline push of scalar.h passes here. A failure leaves the tape as it was, but for the sticky
+ * error. Not here: the catalogue (ops/), scalars whose operands all lie on the strip (scalar.c). */
+#include "tape_impl.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum { INLINE_OPERANDS = 8 };
+
+const ag_meta agx_scalar_meta = {.dtype = AG_F64, .rank = 0};
+
+/* Leaves and constants are records without operands; their rows only name them. */
+const ag_op agx_op_leaf = {.name = "leaf", .formula = "leaf", .outputs = 1, .traits = AG_TRAIT_LEAF};
+const ag_op agx_op_constant = {.name = "constant", .formula = "constant", .outputs = 1, .traits = AG_TRAIT_LEAF};
+
+/* ---- errors -------------------------------------------------------------------------------------------------------- */
+
+ag_status agx_operation_error(ag_tape *t, const ag_op *op, const ag_value *in, uint32_t n, ag_status status,
+                              const char *message) {
+    char before[80], after[360], scope[120];
+    snprintf(before, sizeof before, "%.60s: ", op->name);
+    size_t at = 0;
+    after[0] = '\0';
+    for (uint32_t i = 0; i < n && at + 1 < sizeof after; i++) {
+        if (!ag_ok(in[i]) || in[i].tape != t) continue;
+        int m = snprintf(after + at, sizeof after - at, at ? ", " : "; operands ");
+        at += m > 0 ? (size_t)m : 0;
+        if (i == 6 && n > 7) {
+            snprintf(after + at, sizeof after - at, "... (%u in all)", (unsigned)n);
+            at = strlen(after);
+            break;
+        }
+        if (at < sizeof after) at += agx_value_text(t, in[i].id, after + at, sizeof after - at);
+    }
+    if (at + 1 < sizeof after && agx_scope_text(t, t->head.next, scope, sizeof scope)) {
+        snprintf(after + at, sizeof after - at, "; in scope '%s'", scope);
+    }
+    return agx_tape_error(t, status, before, message, after);
+}
+
+ag_status agx_check_operands(ag_tape *t, const char *name, const ag_value *in, uint32_t n) {
+    for (uint32_t i = 0; i < n; i++) {
+        if (AG_LIKELY(in[i].tape == t && agx_live(t, in[i]))) continue;
+        char text[120];
+        if (in[i].tape && in[i].tape != t) {
+            snprintf(text, sizeof text, "operand %u belongs to another tape", (unsigned)i);
+            return agx_operation_error(t, &(const ag_op){.name = name}, in, n, AG_ERROR_FOREIGN, text);
+        }
+        if (in[i].id == 0) return AG_ERROR_FAILED; /* silently: the tape keeps the first failure */
+        snprintf(text, sizeof text, "operand %u (#%u) was rewound: its handle is stale", (unsigned)i,
+                 (unsigned)in[i].id);
+        return agx_operation_error(t, &(const ag_op){.name = name}, in, n, AG_ERROR_STALE, text);
+    }
+    return AG_OK;
+}
+
+/* ---- memory and records ---------------------------------------------------------------------------------------------- */
+
+void *agx_numbers(ag_tape *t, size_t bytes, agx_buffer **buffer) {
+    *buffer = NULL;
+    if (t->scratch) {
+        *buffer = agx_pool_take(&t->pool, bytes);
+        return *buffer ? agx_buffer_data(*buffer) : NULL;
+    }
+    return agx_arena_take(&t->arena, bytes ? bytes : 1, 64);
+}
+
+/* The part of a meta that its rank uses. */
+static void copy_meta(ag_meta *to, const ag_meta *from) {
+    to->dtype = from->dtype;
+    to->rank = from->rank;
+    to->offset = 0;
+    for (int d = 0; d < from->rank; d++) {
+        to->dim[d] = from->dim[d];
+        to->stride[d] = from->stride[d];
+    }
+}
+
+/* A record with every member but operands and numbers; room for its id is reserved. */
+static agx_record *new_record(ag_tape *t, const ag_op *op, const ag_meta *meta) {
+    agx_record *r = agx_arena_take(&t->arena, sizeof *r, sizeof(void *));
+    if (!r) return NULL;
+    r->op = op;
+    r->attrs = NULL;
+    r->data = NULL;
+    r->buffer = NULL;
+    r->bound = NULL;
+    r->version = 0;
+    r->in = NULL;
+    r->n_in = 0;
+    r->k = 0;
+    r->flags = t->no_grad ? AGX_DETACHED : 0;
+    r->slot.data = NULL;
+    r->slot.buffer = NULL;
+    copy_meta(&r->meta, meta);
+    return r;
+}
+
+static uint32_t append_record(ag_tape *t, agx_record *r) {
+    uint32_t id = agx_append(t, AG_WIDE);
+    ag_entry *e = agx_entry(t, id);
+    e->a = 0;
+    e->u.wide = r;
+    return id;
+}
+
+ag_value agx_record_new(ag_tape *t, const ag_op *op, const ag_meta *meta, void *data, agx_buffer *buffer,
+                        uint8_t flags, agx_record **out) {
+    if (!agx_reserve(t, 1)) return agx_failed(t);
+    agx_record *r = new_record(t, op, meta);
+    if (!r) {
+        agx_operation_error(t, op, NULL, 0, AG_ERROR_MEMORY, "out of memory for a record");
+        return agx_failed(t);
+    }
+    r->data = data;
+    r->buffer = buffer;
+    r->flags |= flags;
+    if (ag_meta_is_dense(&r->meta)) r->flags |= AGX_DENSE;
+    if (out) *out = r;
+    return (ag_value){.tape = t, .id = append_record(t, r), .epoch = t->head.epoch};
+}
+
+/* ---- leaves and constants -------------------------------------------------------------------------------------------------- */
+
+static ag_value bind(ag_tape *t, ag_tensor *x, bool leaf) {
+    if (!t || !x) return agx_failed(t);
+    if (leaf && !ag_dtype_is_float(x->meta.dtype)) {
+        char text[120];
+        snprintf(text, sizeof text, "tensor '%.40s' is %s: only floating tensors have gradients",
+                 ag_tensor_name(x), ag_dtype_name(x->meta.dtype));
+        agx_operation_error(t, &agx_op_leaf, NULL, 0, AG_ERROR_DTYPE, text);
+        return agx_failed(t);
+    }
+    agx_record *r;
+    ag_value v = agx_record_new(t, leaf ? &agx_op_leaf : &agx_op_constant, &x->meta, x->data, NULL,
+                                leaf ? (t->no_grad ? AGX_LEAF : AGX_LEAF | AGX_NEEDS) : 0, &r);
+    if (v.id) {
+        r->bound = x;
+        r->version = ag_tensor_version(x);
+    }
+    return v;
+}
+
+ag_value ag_leaf(ag_tape *t, ag_tensor *x) { return bind(t, x, true); }
+/* The cast drops const for the record's sake: a constant's tensor is never written. */
+ag_value ag_constant(ag_tape *t, const ag_tensor *x) { return bind(t, (ag_tensor *)(uintptr_t)x, false); }
+
+static ag_value copied(ag_tape *t, const ag_op *op, ag_dtype dtype, int rank, const int64_t *dim,
+                       const double *values, double c, uint8_t flags) {
+    if (!t) return (ag_value){0};
+    ag_meta meta;
+    ag_error error = {0};
+    if (ag_meta_init(&meta, dtype, rank, dim, &error) != AG_OK) {
+        agx_operation_error(t, op, NULL, 0, error.status, error.message);
+        return agx_failed(t);
+    }
+    agx_buffer *buffer;
+    void *data = agx_numbers(t, ag_meta_bytes(&meta), &buffer);
+    if (!data) {
+        agx_operation_error(t, op, NULL, 0, AG_ERROR_MEMORY, "out of memory for its numbers");
+        return agx_failed(t);
+    }
+    int64_t count = ag_meta_count(&meta);
+    if (values) {
+        for (int64_t i = 0; i < count; i++) agx_store(data, dtype, i, values[i]);
+    } else if (count == 1) {
+        agx_store(data, dtype, 0, c);
+    } else {
+        agx_fill(&(ag_array){.meta = &meta, .data = data}, c);
+    }
+    ag_value v = agx_record_new(t, op, &meta, data, buffer, flags, NULL);
+    if (!v.id) agx_buffer_drop(&t->pool, buffer);
+    return v;
+}
+
+ag_value ag_array_constant(ag_tape *t, ag_dtype dtype, int rank, const int64_t *dim, const double *values) {
+    return copied(t, &agx_op_constant, dtype, rank, dim, values, 0, 0);
+}
+
+ag_value ag_full(ag_tape *t, ag_dtype dtype, int rank, const int64_t *dim, double c) {
+    return copied(t, &agx_op_constant, dtype, rank, dim, NULL, c, 0);
+}
+
+ag_value ag_array_leaf(ag_tape *t, ag_dtype dtype, int rank, const int64_t *dim, const double *values) {
+    if (t && !ag_dtype_is_float(dtype)) {
+        agx_operation_error(t, &agx_op_leaf, NULL, 0, AG_ERROR_DTYPE, "only floating arrays have gradients");
+        return agx_failed(t);
+    }
+    ag_value v =
+        copied(t, &agx_op_leaf, dtype, rank, dim, values, 0, t && t->no_grad ? AGX_LEAF : AGX_LEAF | AGX_NEEDS);
+    return v.id && agx_hold_leaf(t, v.id) != AG_OK ? agx_failed(t) : v;
+}
+
+ag_value ag_number(ag_value like, double c) {
+    ag_tape *t = like.tape;
+    if (!t || agx_check_operands(t, "number", &like, 1) != AG_OK) return agx_failed(t);
+    const agx_record *r = agx_record_of(t, like.id);
+    return r ? ag_full(t, r->meta.dtype, 0, NULL, c) : ag_scalar_constant(t, c);
+}
+
+/* ---- the operation itself ------------------------------------------------------------------------------------------------------ */
+
+/* All that lives only while one operation is being recorded. */
+typedef struct call {
+    ag_tape *t;
+    const ag_op *op;
+    const ag_value *in;
+    uint32_t n;
+    const void *attrs;
+    ag_array *arrays;      /* (n) operands as forward sees them */
+    const ag_meta **metas; /* (n) */
+    agx_record *record[4]; /* outputs */
+    ag_error error;
+} call;
+
+static ag_status fail(call *c, ag_status status, const char *message) {
+    return agx_operation_error(c->t, c->op, c->in, c->n, status, message);
+}
+
+/* Operands as arrays. */
+static void read_operands(call *c) {
+    for (uint32_t i = 0; i < c->n; i++) {
+        ag_entry *e = agx_entry(c->t, c->in[i].id);
+        if (agx_is_wide(e)) {
+            agx_record *r = e->u.wide;
+            c->metas[i] = &r->meta;
+            c->arrays[i] = (ag_array){.meta = &r->meta, .data = r->data};
+        } else {
+            c->metas[i] = &agx_scalar_meta;
+            c->arrays[i] = (ag_array){.meta = &agx_scalar_meta, .data = &e->v};
+        }
+    }
+}
+
+/* Dense copies of operands that are not, for rows whose forward wants them so. The copies are scratch. */
+static ag_status make_dense(call *c) {
+    for (uint32_t i = 0; i < c->n; i++) {
+        if (ag_meta_is_dense(c->arrays[i].meta)) continue;
+        ag_meta *meta = ag_scratch(&c->t->work, sizeof *meta);
+        void *data = meta ? ag_scratch(&c->t->work, ag_meta_bytes(c->arrays[i].meta)) : NULL;
+        if (!data) return fail(c, AG_ERROR_MEMORY, "out of memory for a dense copy");
+        *meta = *c->arrays[i].meta;
+        ag_meta_make_dense(meta);
+        ag_array copy = {.meta = meta, .data = data};
+        ag_status status = agx_copy(&c->arrays[i], &copy, &c->t->work);
+        if (status != AG_OK) return fail(c, status, "out of memory for a dense copy");
+        c->arrays[i] = copy;
+    }
+    return AG_OK;
+}
+
+/* Is the derivative of some operand wanted by a later backward? */
+static bool needs(const call *c) {
+    if (c->t->no_grad || c->t->scratch) return false;
+    for (uint32_t i = 0; i < c->n; i++) {
+        if (ag_op_grad(c->op, i) == AG_GRAD_ZERO) continue;
+        const ag_entry *e = agx_entry(c->t, c->in[i].id);
+        if (agx_is_wide(e) ? ((const agx_record *)e->u.wide)->flags & AGX_NEEDS
+                           : !(e->op & AGX_STRIP_DETACHED) && e->op != AGX_STRIP_CONSTANT) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* The result goes where a rule aimed it, when it fits. */
+static bool take_aim(ag_tape *t, agx_record *r) {
+    ag_tensor *aim = t->aim;
+    if (!aim || aim->meta.dtype != r->meta.dtype || !ag_meta_same_shape(&aim->meta, &r->meta)) return false;
+    t->aim = NULL;
+    r->data = aim->grad;
+    return true;
+}
+
+/* The numbers of the outputs: a view's lie in its operand, all others are computed. */
+static ag_status compute(call *c, const ag_meta *metas) {
+    const ag_op *op = c->op;
+    if (op->traits & AG_TRAIT_VIEW) {
+        const agx_record *base = agx_record_of(c->t, c->in[0].id);
+        agx_record *r = c->record[0];
+        char *data = c->arrays[0].data;
+        r->data = data + metas[0].offset * (int64_t)ag_dtype_size(metas[0].dtype);
+        if (base) {
+            r->buffer = base->buffer;
+            r->bound = base->bound;
+            r->version = base->version;
+            agx_buffer_share(r->buffer);
+        }
+        if (ag_meta_is_dense(&r->meta)) r->flags |= AGX_DENSE;
+        return AG_OK;
+    }
+    ag_array out[4];
+    for (uint32_t k = 0; k < op->outputs; k++) {
+        agx_record *r = c->record[k];
+        ag_meta_make_dense(&r->meta);
+        r->flags |= AGX_DENSE;
+        if (!take_aim(c->t, r)) r->data = agx_numbers(c->t, ag_meta_bytes(&r->meta), &r->buffer);
+        if (!r->data) return fail(c, AG_ERROR_MEMORY, "out of memory for its result");
+        out[k] = (ag_array){.meta = &r->meta, .data = r->data};
+    }
+    if (!(op->traits & AG_TRAIT_STRIDED)) {
+        ag_status status = make_dense(c);
+        if (status != AG_OK) return status;
+    }
+    ag_eval e = {.op = op,
+                 .in = c->arrays,
+                 .out = out,
+                 .n_in = c->n,
+                 .attrs = c->attrs,
+                 .work = &c->t->work,
+                 .error = &c->error};
+    ag_status status = op->forward(&e);
+    if (status != AG_OK) return fail(c, status, c->error.message[0] ? c->error.message : ag_status_text(status));
+    return AG_OK;
+}
+
+/* Attributes as the record keeps them: a copy, or the fields' defaults. */
+static ag_status copy_attributes(call *c) {
+    const ag_op *op = c->op;
+    if (op->attr_size == 0) {
+        c->attrs = NULL;
+        return AG_OK;
+    }
+    char *copy = agx_arena_take(&c->t->arena, op->attr_size, 16);
+    if (!copy) return fail(c, AG_ERROR_MEMORY, "out of memory for its attributes");
+    if (c->attrs)
+        memcpy(copy, c->attrs, op->attr_size);
+    else
+        agx_op_default_attrs(op, copy);
+    c->attrs = copy;
+    return AG_OK;
+}
+
+/* Records, operand list and numbers; on failure the caller releases the arena. */
+static ag_status build(call *c) {
+    ag_tape *t = c->t;
+    const ag_op *op = c->op;
+    ag_meta metas[4];
+    ag_status status = copy_attributes(c);
+    if (status != AG_OK) return status;
+    read_operands(c);
+    ag_query q = {.op = op, .in = c->metas, .n_in = c->n, .attrs = c->attrs, .error = &c->error};
+    metas[0].offset = 0;
+    status = op->infer(&q, metas);
+    if (status != AG_OK) return fail(c, status, c->error.message[0] ? c->error.message : ag_status_text(status));
+    if (!agx_reserve(t, op->outputs)) return t->error.status;
+    uint32_t *ids = agx_arena_take(&t->arena, c->n * sizeof *ids + 1, sizeof(uint32_t));
+    if (!ids) return fail(c, AG_ERROR_MEMORY, "out of memory for a record");
+    for (uint32_t i = 0; i < c->n; i++) ids[i] = c->in[i].id;
+    bool wanted = needs(c);
+    for (uint8_t k = 0; k < op->outputs; k++) {
+        agx_record *r = new_record(t, op, &metas[k]);
+        if (!r) return fail(c, AG_ERROR_MEMORY, "out of memory for a record");
+        r->attrs = c->attrs;
+        r->in = ids;
+        r->n_in = c->n;
+        r->k = k;
+        if (wanted) r->flags |= AGX_NEEDS;
+        c->record[k] = r;
+    }
+    return compute(c, metas);
+}
+
+static ag_value apply(call *c) {
+    ag_tape *t = c->t;
+    const ag_op *op = c->op;
+    agx_arena_mark here = agx_arena_here(&t->arena);
+    agx_arena_mark scratch = agx_arena_here(&t->work.arena);
+    ag_status status = build(c);
+    agx_arena_release(&t->work.arena, scratch);
+    if (status != AG_OK) {
+        for (uint32_t k = 0; k < op->outputs; k++) {
+            if (c->record[k]) agx_buffer_drop(&t->pool, c->record[k]->buffer);
+        }
+        agx_arena_release(&t->arena, here);
+        return agx_failed(t);
+    }
+    uint32_t id = append_record(t, c->record[0]);
+    for (uint32_t k = 1; k < op->outputs; k++) append_record(t, c->record[k]);
+    return (ag_value){.tape = t, .id = id, .epoch = t->head.epoch};
+}
+
+ag_value ag_apply(ag_tape *t, const ag_op *op, const ag_value *in, uint32_t n, const void *attrs) {
+    if (n > 0 && in[0].tape) t = in[0].tape;
+    if (!t) return (ag_value){0};
+    if (agx_check_operands(t, op->name, in, n) != AG_OK) return agx_failed(t);
+    call c = {.t = t, .op = op, .in = in, .n = n, .attrs = attrs, .record = {NULL}};
+    c.error.status = AG_OK;
+    c.error.message[0] = '\0';
+    if (n < op->min_in || n > op->max_in) {
+        char text[80];
+        snprintf(text, sizeof text, "takes %u to %u operands, got %u", (unsigned)op->min_in, (unsigned)op->max_in,
+                 (unsigned)n);
+        fail(&c, AG_ERROR_VALUE, text);
+        return agx_failed(t);
+    }
+    if (n <= INLINE_OPERANDS) {
+        ag_array arrays[INLINE_OPERANDS];
+        const ag_meta *metas[INLINE_OPERANDS];
+        c.arrays = arrays;
+        c.metas = metas;
+        return apply(&c);
+    }
+    c.arrays = ag_alloc(n * (sizeof *c.arrays + sizeof *c.metas));
+    if (!c.arrays) {
+        fail(&c, AG_ERROR_MEMORY, "out of memory for its operands");
+        return agx_failed(t);
+    }
+    c.metas = (const ag_meta **)(void *)(c.arrays + n);
+    ag_value v = apply(&c);
+    ag_release(c.arrays, n * (sizeof *c.arrays + sizeof *c.metas));
+    return v;
+}

@@ -1,0 +1,16 @@
+/* The whole engine, in reading order. */
+#ifndef AUTOGRAD_AUTOGRAD_H
+#define AUTOGRAD_AUTOGRAD_H
+
+#include "base.h"   /* status, errors, memory        */
+#include "shape.h"  /* dtypes, shapes, broadcasting  */
+#include "tensor.h" /* arrays that outlive tapes     */
+#include "random.h" /* the generator                 */
+#include "tape.h"   /* recording                     */
+#include "ops.h"    /* what can be recorded          */
+#include "grad.h"   /* sweeps                        */
+#include "op.h"     /* to write an operation         */
+#include "io/idx.h"
+#include "io/safetensors.h"
+
+#endif

@@ -1,0 +1,298 @@
+/* grad: the reverse sweep, not recorded (ag_backward) and recorded (ag_grad), and the adjoints that outlive it.
+ *
+ * Both scan ids downwards once; every user of a value has a larger id, so its adjoint is complete when the scan
+ * reaches it. Outside a sweep every inner adjoint is empty; leaves keep theirs. */
+#include "grad.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "ops.h"
+#include "tape_impl.h"
+
+/* ---- scratch records ----------------------------------------------------------------------------------------------------- */
+
+typedef struct scratch_mark {
+    uint32_t next;
+    agx_arena_mark arena;
+    const agx_label *labels;
+    const agx_scope_event *scope_events;
+} scratch_mark;
+
+static scratch_mark scratch_here(const ag_tape *t) {
+    return (scratch_mark){.next = t->head.next,
+                          .arena = agx_arena_here(&t->arena),
+                          .labels = t->labels,
+                          .scope_events = t->scope_events};
+}
+
+/* Forget what a rule recorded; what it gave away has a count of its own. */
+static void scratch_end(ag_tape *t, scratch_mark m) {
+    for (uint32_t id = m.next; id < t->head.next; id++) {
+        agx_record *r = agx_record_of(t, id);
+        if (r) agx_buffer_drop(&t->pool, r->buffer);
+    }
+    agx_seek(t, m.next);
+    t->labels = m.labels;
+    t->scope_events = m.scope_events;
+    agx_arena_release(&t->arena, m.arena);
+}
+
+/* ---- backward -------------------------------------------------------------------------------------------------------------- */
+
+static void drop_slot(ag_tape *t, agx_slot *slot) {
+    if (slot->data) agx_buffer_drop(&t->pool, slot->buffer);
+    slot->data = NULL;
+    slot->buffer = NULL;
+}
+
+static ag_status retain_slot(ag_tape *t, uint32_t id, const agx_record *r) {
+    agx_held *h = agx_held_of(t, id);
+    if (!h || !r->slot.data) return AG_OK;
+    ag_meta layout = r->meta;
+    memcpy(layout.stride, r->slot.stride, sizeof layout.stride);
+    return agx_slot_add(t, &h->slot, &r->meta, &(ag_array){.meta = &layout, .data = r->slot.data}, r->slot.buffer);
+}
+
+/* One tensor record: output 0 of an operation whose outputs' adjoints are complete. */
+static ag_status sweep_record(ag_tape *t, uint32_t id) {
+    agx_record *first = agx_record_of(t, id);
+    if (first->flags & AGX_LEAF) return AG_OK;
+    bool reached = false;
+    for (uint32_t k = 0; k < first->op->outputs; k++) {
+        agx_record *r = agx_record_of(t, id + k);
+        if (r->flags & AGX_RETAIN && retain_slot(t, id + k, r) != AG_OK) return t->error.status;
+        reached |= r->slot.data != NULL;
+    }
+    if (!reached || !(first->flags & AGX_NEEDS)) {
+        for (uint32_t k = 0; k < first->op->outputs; k++) drop_slot(t, &agx_record_of(t, id + k)->slot);
+        return AG_OK;
+    }
+    ag_reverse r = {
+        .t = t, .op = first->op, .id = id, .attrs = first->attrs, .in = {.n = first->n_in, .id = first->in}};
+    scratch_mark here = scratch_here(t);
+    ag_status status = first->op->vjp(&r);
+    if (status != AG_OK && !t->failed) {
+        agx_operation_error(t, first->op, NULL, 0, status, "its derivative rule failed");
+    }
+    t->aim = NULL;
+    for (uint32_t k = 0; k < first->op->outputs; k++) drop_slot(t, &agx_record_of(t, id + k)->slot);
+    scratch_end(t, here);
+    return ag_tape_status(t);
+}
+
+/* After a failure at any point: no inner adjoint is left, and every leaf that may have been touched says so. */
+static void invalidate(ag_tape *t, uint32_t top) {
+    for (uint32_t id = 1; id <= top; id++) {
+        ag_entry *e = agx_entry(t, id);
+        if (!agx_is_wide(e)) {
+            *agx_adjoint(t, id) = e->op == AGX_STRIP_LEAF ? NAN : 0;
+            continue;
+        }
+        agx_record *r = e->u.wide;
+        drop_slot(t, &r->slot);
+        if (!(r->flags & AGX_LEAF) || !(r->flags & AGX_NEEDS)) continue;
+        if (!r->bound)
+            r->flags |= AGX_INVALID;
+        else if (r->bound->grad_state != AGX_GRAD_NONE)
+            r->bound->grad_state = AGX_GRAD_INVALID;
+    }
+}
+
+static ag_status sweep(ag_tape *t, uint32_t top) {
+    for (uint32_t id = top; (id = agx_scalar_sweep(t, id)) > 0; id--) {
+        const agx_record *r = agx_record_of(t, id);
+        if (r->k > 0) continue; /* waits for output 0 */
+        ag_status status = sweep_record(t, id);
+        if (status != AG_OK) return status;
+    }
+    return AG_OK;
+}
+
+/* y and its seed, checked; the shape error names both. */
+static ag_status check_root(ag_tape *t, ag_value y, const ag_value *seed) {
+    ag_status status = agx_check_operands(t, "backward", &y, 1);
+    if (status == AG_OK && seed) status = agx_check_operands(t, "backward", seed, 1);
+    if (status != AG_OK) return t->failed ? t->error.status : status;
+    const ag_op named = {.name = "backward"};
+    const ag_meta *meta = agx_meta_at(t, y.id);
+    if (!seed && ag_meta_count(meta) != 1) {
+        return agx_operation_error(t, &named, &y, 1, AG_ERROR_SHAPE,
+                                   "needs a value with one element, or a seed of its shape");
+    }
+    if (seed && !ag_meta_same_shape(meta, agx_meta_at(t, seed->id))) {
+        return agx_operation_error(t, &named, (const ag_value[]){y, *seed}, 2, AG_ERROR_SHAPE,
+                                   "the seed must have the root's shape");
+    }
+    return AG_OK;
+}
+
+/* The first contribution: the seed, or one. */
+static void plant(ag_tape *t, ag_value y, const ag_value *seed) {
+    const ag_meta *meta = agx_meta_at(t, y.id);
+    if (!agx_record_of(t, y.id)) {
+        double s = seed ? ag_item(*seed) : 1;
+        *agx_adjoint(t, y.id) += s;
+        return;
+    }
+    ag_value v = seed ? *seed : ag_full(t, meta->dtype, meta->rank, meta->dim, 1);
+    if (v.id && agx_meta_at(t, v.id)->dtype != meta->dtype) v = ag_cast(v, meta->dtype);
+    if (v.id) agx_give_numbers(t, &(const ag_op){.name = "backward"}, y.id, v);
+}
+
+static ag_status backward(ag_value y, const ag_value *seed) {
+    ag_tape *t = y.tape;
+    if (!t) return AG_ERROR_FAILED;
+    if (t->failed) return t->error.status;
+    if (t->sweeping) return agx_tape_error(t, AG_ERROR_STATE, "backward: ", "a sweep is running on this tape", "");
+    ag_status status = check_root(t, y, seed);
+    if (status != AG_OK) return status;
+    t->sweeping = t->scratch = true;
+    scratch_mark here = scratch_here(t);
+    plant(t, y, seed);
+    scratch_end(t, here);
+    status = ag_tape_status(t);
+    if (status == AG_OK) status = sweep(t, y.id);
+    if (status != AG_OK) invalidate(t, y.id);
+    t->sweeping = t->scratch = false;
+    ag_status epoch = agx_new_epoch(t); /* a rule that kept a scratch handle must find it stale */
+    return status != AG_OK ? status : epoch;
+}
+
+ag_status ag_backward(ag_value y) { return backward(y, NULL); }
+ag_status ag_backward_from(ag_value y, ag_value seed) { return backward(y, &seed); }
+
+/* ---- the recorded gradient --------------------------------------------------------------------------------------------------- */
+
+static bool bit(const uint8_t *bits, uint32_t id) { return (bits[id >> 3] >> (id & 7)) & 1; }
+
+/* Mark every id that depends on a wanted one through an operand with a derivative. */
+static void mark_dependents(const ag_tape *t, uint8_t *depends, uint32_t top) {
+    for (uint32_t id = 1; id <= top; id++) {
+        const ag_entry *e = agx_entry(t, id);
+        if (bit(depends, id) || agx_detached(e)) continue;
+        const agx_record *r = agx_record_of(t, id);
+        agx_operands in;
+        agx_operands_of(t, id, &in);
+        for (uint32_t i = 0; i < in.n; i++) {
+            if (r && ag_op_grad(r->op, i) == AG_GRAD_ZERO) continue;
+            if (!bit(depends, agx_operand(&in, i))) continue;
+            depends[id >> 3] = (uint8_t)(depends[id >> 3] | 1u << (id & 7));
+            break;
+        }
+    }
+}
+
+/* y = b + sum w x: the rule of the fused neuron, recorded. */
+static void affine_vjp(ag_reverse *r) {
+    ag_value dy = ag_dy(r, 0);
+    uint32_t n = (r->in.n - 1) / 2;
+    for (uint32_t i = 0; i < n; i++) {
+        ag_value w = agx_handle(r->t, r->in.id[2 * i]), x = agx_handle(r->t, r->in.id[2 * i + 1]);
+        if (ag_wants(r, 2 * i)) ag_give(r, 2 * i, ag_mul(dy, x));
+        if (ag_wants(r, 2 * i + 1)) ag_give(r, 2 * i + 1, ag_mul(dy, w));
+    }
+    if (ag_wants(r, 2 * n)) ag_give(r, 2 * n, dy);
+}
+
+static ag_status record_rule(ag_tape *t, uint32_t id, const uint8_t *depends, uint32_t *adjoint) {
+    static const ag_op affine = {.name = "affine", .min_in = 1, .max_in = AG_VARIADIC, .outputs = 1};
+    const ag_entry *e = agx_entry(t, id);
+    ag_reverse r = {.t = t, .id = id, .recorded = true, .depends = depends, .adjoint = adjoint};
+    agx_operands_of(t, id, &r.in);
+    if (r.in.n == 0) return AG_OK;
+    bool any = false;
+    for (uint32_t i = 0; i < r.in.n && !any; i++) any = bit(depends, agx_operand(&r.in, i));
+    if (!any) return AG_OK;
+    ag_status status = AG_OK;
+    if (agx_is_wide(e)) {
+        const agx_record *record = e->u.wide;
+        r.op = record->op;
+        r.attrs = record->attrs;
+        status = r.op->vjp ? r.op->vjp(&r) : AG_ERROR_DERIVATIVE;
+    } else if ((e->op & AGX_STRIP_CODE) == AGX_STRIP_AFFINE) {
+        r.op = &affine;
+        affine_vjp(&r);
+    } else {
+        r.op = &agx_elementwise_ops[e->op & AGX_STRIP_CODE];
+        r.attrs = r.op->attr_size ? &e->u.c : NULL;
+        status = agx_elementwise_vjp(&r);
+    }
+    if (status != AG_OK && !t->failed) agx_operation_error(t, r.op, NULL, 0, status, "its derivative rule failed");
+    return ag_tape_status(t);
+}
+
+static ag_value ones_like(ag_value y) {
+    const ag_meta *meta = agx_meta_at(y.tape, y.id);
+    if (!agx_record_of(y.tape, y.id)) return ag_scalar_constant(y.tape, 1);
+    return ag_full(y.tape, meta->dtype, meta->rank, meta->dim, 1);
+}
+
+/* The seeds, on the tape; several roots may be one value. */
+static ag_status plant_all(ag_tape *t, const ag_value *y, const ag_value *seed, int ny, uint32_t *adjoint) {
+    for (int j = 0; j < ny; j++) {
+        ag_status status = check_root(t, y[j], seed ? &seed[j] : NULL);
+        if (status != AG_OK) return status;
+        ag_value s = seed ? seed[j] : ones_like(y[j]);
+        ag_dtype dtype = agx_meta_at(t, y[j].id)->dtype;
+        if (s.id && agx_meta_at(t, s.id)->dtype != dtype) s = ag_cast(s, dtype);
+        if (adjoint[y[j].id]) s = ag_add(agx_handle(t, adjoint[y[j].id]), s);
+        if (!s.id) return ag_tape_status(t);
+        adjoint[y[j].id] = s.id;
+    }
+    return AG_OK;
+}
+
+static ag_status collect(ag_tape *t, const ag_value *wrt, int n, const uint32_t *adjoint, uint32_t top,
+                         ag_value *dx) {
+    for (int i = 0; i < n; i++) {
+        const ag_meta *meta = agx_meta_at(t, wrt[i].id);
+        if (wrt[i].id <= top && adjoint[wrt[i].id])
+            dx[i] = agx_handle(t, adjoint[wrt[i].id]);
+        else if (!agx_record_of(t, wrt[i].id))
+            dx[i] = ag_scalar_constant(t, 0);
+        else
+            dx[i] = ag_full(t, meta->dtype, meta->rank, meta->dim, 0);
+    }
+    return ag_tape_status(t);
+}
+
+ag_status ag_grad(const ag_value *y, const ag_value *seed, int ny, const ag_value *wrt, int n, ag_value *dx) {
+    ag_tape *t = ny > 0 ? y[0].tape : NULL;
+    for (int i = 0; i < n; i++) dx[i] = agx_failed(t);
+    if (!t) return AG_ERROR_FAILED;
+    if (t->failed) return t->error.status;
+    if (t->sweeping) return agx_tape_error(t, AG_ERROR_STATE, "grad: ", "a sweep is running on this tape", "");
+    ag_status status = agx_check_operands(t, "grad", wrt, (uint32_t)n);
+    if (status == AG_OK) status = agx_check_operands(t, "grad", y, (uint32_t)ny);
+    if (status != AG_OK) return t->failed ? t->error.status : status;
+    uint32_t top = 0;
+    for (int j = 0; j < ny; j++) top = y[j].id > top ? y[j].id : top;
+    size_t bytes = (size_t)top + 1, depends_bytes = bytes / 8 + 1, adjoint_bytes = bytes * sizeof(uint32_t);
+    uint8_t *depends = ag_alloc_zeroed(depends_bytes);
+    uint32_t *adjoint = ag_alloc_zeroed(adjoint_bytes);
+    if (!depends || !adjoint) {
+        status = agx_tape_error(t, AG_ERROR_MEMORY, "grad: ", "out of memory", "");
+        goto done;
+    }
+    for (int i = 0; i < n; i++) {
+        if (wrt[i].id <= top) depends[wrt[i].id >> 3] = (uint8_t)(depends[wrt[i].id >> 3] | 1u << (wrt[i].id & 7));
+    }
+    t->sweeping = true;
+    mark_dependents(t, depends, top);
+    status = plant_all(t, y, seed, ny, adjoint);
+    for (uint32_t id = top; id > 0 && status == AG_OK; id--) {
+        const agx_record *r = agx_record_of(t, id);
+        if (!bit(depends, id) || (r && r->k > 0)) continue;
+        bool reached = false;
+        for (uint32_t k = 0; k < (r ? r->op->outputs : 1u) && id + k <= top; k++) reached |= adjoint[id + k] != 0;
+        if (reached) status = record_rule(t, id, depends, adjoint);
+    }
+    t->sweeping = false;
+    if (status == AG_OK) status = collect(t, wrt, n, adjoint, top, dx);
+done:
+    ag_release(depends, depends_bytes);
+    ag_release(adjoint, adjoint_bytes);
+    return status;
+}

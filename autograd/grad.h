@@ -1,0 +1,33 @@
+/* grad: sweeps over a finished part of a tape. */
+#ifndef AUTOGRAD_GRAD_H
+#define AUTOGRAD_GRAD_H
+
+#include "tape.h"
+
+AG_BEGIN_DECLS
+
+/** Reverse sweep from y (one element), seed 1. Adds into the gradient of every leaf y depends on: tensors'
+ *  gradient buffers, scalar leaves' adjoints. Nothing is recorded. Calling it again adds again.
+ *  Errors: AG_ERROR_SHAPE (y has not exactly one element), AG_ERROR_WRITTEN (a leaf's tensor was written since),
+ *          AG_ERROR_DERIVATIVE, AG_ERROR_MEMORY, AG_ERROR_STALE. A backward that fails marks the gradients
+ *          it may have touched invalid; zero them to go on. */
+AG_API ag_status ag_backward(ag_value y);
+/** The same with a seed of y's shape. */
+AG_API ag_status ag_backward_from(ag_value y, ag_value seed);
+
+/** Differentiable gradient: dx[i] = sum_j d<y[j], seed[j]>/d wrt[i], recorded on the tape, so that it can be
+ *  differentiated again. seed NULL: ones, where every y has one element. wrt may be any values, leaves or not;
+ *  one that y does not depend on gets zeros. Leaves' own gradients are untouched. */
+AG_API ag_status ag_grad(const ag_value *y, const ag_value *seed, int ny, const ag_value *wrt, int n,
+                         ag_value *dx);
+
+/** Keep the adjoint of an inner value in later backward sweeps, for ag_item_grad and ag_adjoint_f64;
+ *  repeated sweeps add. */
+AG_API void ag_retain(ag_value v);
+/** Copy out the adjoint of a leaf or retained value as doubles; zeros before the first backward. */
+AG_API ag_status ag_adjoint_f64(ag_value x, double *values, int64_t n);
+/** Zero the adjoints of all leaves on the tape: scalars, arrays and bound tensors' gradients. */
+AG_API void ag_zero_grad(ag_tape *t);
+
+AG_END_DECLS
+#endif

@@ -1,0 +1,252 @@
+/* ops: every operation that can be recorded. One call, one record, unless it says that it decomposes.
+ *
+ * Unless a comment says otherwise: operands broadcast as in NumPy, dtypes promote as in PyTorch, results are new
+ * values on the operands' tape, any order of derivative exists, NaN propagates, axes count from the end when
+ * negative, and errors are kept by the tape (tape.h).  (...) stands for any leading dimensions. */
+#ifndef AUTOGRAD_OPS_H
+#define AUTOGRAD_OPS_H
+
+#include <limits.h>
+
+#include "tape.h"
+
+AG_BEGIN_DECLS
+
+/* ---- arithmetic (inline in scalar.h for two scalars of the strip) --------------------------------- */
+
+/** -x. */
+static inline ag_value ag_neg(ag_value x);
+/** x + y.  Errors: AG_ERROR_SHAPE (the shapes do not broadcast); so for every operation of two arrays. */
+static inline ag_value ag_add(ag_value x, ag_value y);
+/** x - y. */
+static inline ag_value ag_sub(ag_value x, ag_value y);
+/** x y, element by element. */
+static inline ag_value ag_mul(ag_value x, ag_value y);
+/** x / y. Integers divide as f32.
+ *  Edges: 1/0 is inf, with gradient -inf; 0/0 is NaN */
+static inline ag_value ag_div(ag_value x, ag_value y);
+/** x^2. */
+static inline ag_value ag_square(ag_value x);
+/** max(x, 0).
+ *  Edges: the gradient at 0 is 0; NaN stays NaN and makes the gradient NaN */
+static inline ag_value ag_relu(ag_value x);
+/** x + c, one record. */
+static inline ag_value ag_add_number(ag_value x, double c);
+/** c x, one record. */
+static inline ag_value ag_mul_number(ag_value x, double c);
+/** A neuron: b + sum_i w_i x_i, one record where all are scalars of the strip; otherwise it decomposes.
+ *  Gradient: dw_i = dy x_i, dx_i = dy w_i, db = dy
+ *  Edges:    n = 0 gives b
+ *  Errors:   AG_ERROR_VALUE (n < 0) */
+AG_API ag_value ag_affine(const ag_value *w, const ag_value *x, int n, ag_value b);
+/** x^c, one record.
+ *  Edges: x^0 is 1 with gradient 0, whatever x; 0^1 has gradient 1; 0^(1/2) has gradient inf; a negative x needs an
+ *         integer c, else NaN */
+AG_API ag_value ag_pow_number(ag_value x, double c);
+/** x^y.
+ *  Gradient: dx = dz y x^(y-1), dy = dz z log(x)
+ *  Edges:    (0, 0) is 1 with gradients 0 and 0; (0, y > 0) has dy = 0; (0, -1) is inf with gradients -inf, -inf;
+ *            x < 0 has dy NaN */
+AG_API ag_value ag_pow(ag_value x, ag_value y);
+/** The larger.  Edges: at a tie each operand gets half of the adjoint; NaN wins. */
+AG_API ag_value ag_maximum(ag_value x, ag_value y);
+/** The smaller.  Edges: as ag_maximum. */
+AG_API ag_value ag_minimum(ag_value x, ag_value y);
+/** |x|.  Edges: the gradient at 0 is 0. */
+AG_API ag_value ag_abs(ag_value x);
+/** -1, 0 or 1.  Gradient: 0 everywhere.  Edges: NaN stays NaN. */
+AG_API ag_value ag_sign(ag_value x);
+/** Square root.  Edges: at 0 the gradient is inf; below 0, NaN. */
+AG_API ag_value ag_sqrt(ag_value x);
+/** e^x. */
+AG_API ag_value ag_exp(ag_value x);
+/** Natural logarithm.  Edges: at 0 it is -inf, with gradient inf; below 0 NaN, with gradient 1/x. */
+AG_API ag_value ag_log(ag_value x);
+/** Sine of an angle in radians. */
+AG_API ag_value ag_sin(ag_value x);
+/** Cosine of an angle in radians. */
+AG_API ag_value ag_cos(ag_value x);
+/** Hyperbolic tangent. */
+AG_API ag_value ag_tanh(ag_value x);
+/** 1 / (1 + e^-x), without overflow on either side. */
+AG_API ag_value ag_sigmoid(ag_value x);
+
+/* ---- comparisons and selection ------------------------------------------------------------------------ */
+
+/** x == y, x != y, x < y, x <= y, x > y, x >= y, as bool.
+ *  Gradient: none
+ *  Edges:    with a NaN all are false but ne */
+AG_API ag_value ag_eq(ag_value x, ag_value y);
+AG_API ag_value ag_ne(ag_value x, ag_value y);
+AG_API ag_value ag_lt(ag_value x, ag_value y);
+AG_API ag_value ag_le(ag_value x, ag_value y);
+AG_API ag_value ag_gt(ag_value x, ag_value y);
+AG_API ag_value ag_ge(ag_value x, ag_value y);
+/** x and y.  Errors: AG_ERROR_DTYPE (an operand is not bool). */
+AG_API ag_value ag_logical_and(ag_value x, ag_value y);
+/** x where the condition holds, y elsewhere.
+ *  Shapes:   all three broadcast; the dtype is that of x and y together
+ *  Gradient: dx = dz where the condition holds, dy = dz elsewhere; condition: none
+ *  Edges:    the branch not taken gets exactly 0, whatever it holds
+ *  Errors:   AG_ERROR_DTYPE (the condition is not bool), AG_ERROR_SHAPE */
+AG_API ag_value ag_where(ag_value condition, ag_value x, ag_value y);
+/** x as another dtype; x itself, without a record, when it has that dtype.
+ *  Gradient: converted back; none through integers and bools
+ *  Edges:    to i64 it truncates towards 0; to bool it is x != 0 (NaN is true) */
+AG_API ag_value ag_cast(ag_value x, ag_dtype dtype);
+
+/* ---- reductions: axes NULL or n_axes 0 means all axes --------------------------------------------------- */
+
+/** Sum. Bools are counted as i64.
+ *  Shapes:   the axes named disappear, or stay with size 1 when keepdim
+ *  Gradient: dx = dy, repeated
+ *  Edges:    a sum of nothing is 0
+ *  Errors:   AG_ERROR_AXIS (out of range, or named twice); so for all reductions */
+AG_API ag_value ag_sum(ag_value x, const int *axes, int n_axes, bool keepdim);
+/** Arithmetic mean.
+ *  Gradient: dx = dy / n, repeated
+ *  Edges:    a mean of nothing is NaN
+ *  Errors:   AG_ERROR_DTYPE (integers: cast first) */
+AG_API ag_value ag_mean(ag_value x, const int *axes, int n_axes, bool keepdim);
+/** Largest element.
+ *  Gradient: dy / k to each of k elements that tie for the largest, 0 to the others
+ *  Edges:    NaN wins, and makes the gradient of its whole group NaN
+ *  Errors:   AG_ERROR_SHAPE (a maximum of nothing), AG_ERROR_DTYPE (bool)
+ *  Memory:   keeps x and y */
+AG_API ag_value ag_amax(ag_value x, const int *axes, int n_axes, bool keepdim);
+/** log sum exp(x), without overflow.
+ *  Gradient: dx = dy exp(x - y)
+ *  Edges:    nothing, or all -inf, gives -inf with gradient 0; k elements at +inf give +inf, and share dy
+ *  Errors:   AG_ERROR_DTYPE (integers)
+ *  Memory:   keeps x and y */
+AG_API ag_value ag_logsumexp(ag_value x, const int *axes, int n_axes, bool keepdim);
+/** Sum and mean over everything: rank 0. */
+AG_API ag_value ag_sum_all(ag_value x);
+AG_API ag_value ag_mean_all(ag_value x);
+/** Index (i64) of the first largest element along an axis. With AG_ALL_AXES, over everything: the index counts
+ *  row-major.
+ *  Gradient: none
+ *  Edges:    the first NaN wins
+ *  Errors:   AG_ERROR_AXIS, AG_ERROR_SHAPE (a maximum of nothing), AG_ERROR_DTYPE (bool) */
+#define AG_ALL_AXES INT_MIN
+AG_API ag_value ag_argmax(ag_value x, int axis, bool keepdim);
+/** Sum over broadcast dimensions down to a shape that broadcasts to x's: the transpose of ag_expand.
+ *  Gradient: dx = dy, repeated
+ *  Errors:   AG_ERROR_SHAPE */
+AG_API ag_value ag_sum_to(ag_value x, int rank, const int64_t *dim);
+
+/* ---- shape ------------------------------------------------------------------------------------------------ */
+
+/** The same elements, row-major, in another shape. One dimension may be -1: it is worked out.
+ *  Gradient: dx = dy in x's shape
+ *  Errors:   AG_ERROR_SHAPE (another number of elements; two -1; -1 beside a 0)
+ *  Memory:   a view where strides can describe it; else a copy is recorded first (two records) */
+AG_API ag_value ag_reshape(ag_value x, int rank, const int64_t *dim);
+/** Two axes swapped. A view.  Errors: AG_ERROR_AXIS. */
+AG_API ag_value ag_transpose(ag_value x, int axis0, int axis1);
+/** Axis k of the result is axis axes[k] of x; n is x's rank. A view.
+ *  Errors: AG_ERROR_AXIS (not a permutation) */
+AG_API ag_value ag_permute(ag_value x, const int *axes, int n);
+/** Broadcast to a shape: dimensions of size 1, and new leading ones, repeat; -1 keeps a dimension. A view.
+ *  Gradient: dx = sum of dy over the repetitions
+ *  Errors:   AG_ERROR_SHAPE */
+AG_API ag_value ag_expand(ag_value x, int rank, const int64_t *dim);
+/** Positions start, start + step, ... before stop along an axis. A view.
+ *  Edges:    Python's rules: negative positions count from the end, all are clamped to the axis (INT64_MAX: to
+ *            the end), and a slice may be empty
+ *  Gradient: dy where the slice lay, 0 elsewhere
+ *  Errors:   AG_ERROR_AXIS, AG_ERROR_VALUE (step below 1) */
+AG_API ag_value ag_slice(ag_value x, int axis, int64_t start, int64_t stop, int64_t step);
+/** One position along an axis, which disappears; negative counts from the end. A view.
+ *  Gradient: dy at that position, 0 elsewhere
+ *  Errors:   AG_ERROR_AXIS, AG_ERROR_INDEX */
+AG_API ag_value ag_select(ag_value x, int axis, int64_t index);
+/** A new axis of size 1, at `axis` of the result. A view.  Errors: AG_ERROR_AXIS, AG_ERROR_SHAPE (rank 9). */
+AG_API ag_value ag_unsqueeze(ag_value x, int axis);
+/** Without an axis of size 1. A view.  Errors: AG_ERROR_AXIS, AG_ERROR_SHAPE (its size is not 1). */
+AG_API ag_value ag_squeeze(ag_value x, int axis);
+/** n values of one shape along a new axis; dtypes promote. It gathers scalars, too.
+ *  Gradient: dx_i = dy at position i
+ *  Errors:   AG_ERROR_SHAPE (names the first that differs), AG_ERROR_AXIS, AG_ERROR_VALUE (n < 1) */
+AG_API ag_value ag_stack(const ag_value *x, int n, int axis);
+/** n values one behind the other along an axis; all other dimensions equal; dtypes promote.
+ *  Gradient: dx_i = its part of dy
+ *  Errors:   AG_ERROR_SHAPE (names the first that differs), AG_ERROR_AXIS, AG_ERROR_VALUE (n < 1) */
+AG_API ag_value ag_cat(const ag_value *x, int n, int axis);
+/** The slices of x at the given positions along an axis, in their order; repetitions are welcome.
+ *  Shapes:   x (..., S, ...); index (n) i64 in [0, S); y (..., n, ...)
+ *  Gradient: dx = ag_index_scatter of dy; index: none
+ *  Errors:   AG_ERROR_INDEX (names the first bad position), AG_ERROR_DTYPE, AG_ERROR_SHAPE, AG_ERROR_AXIS */
+AG_API ag_value ag_index_select(ag_value x, int axis, ag_value index);
+/** Zeros of dimension `size` along axis, with x's slices added at the given positions, in order.
+ *  Shapes:   x (..., n, ...); index (n) i64 in [0, size); y (..., size, ...)
+ *  Gradient: dx = ag_index_select of dy; index: none
+ *  Errors:   AG_ERROR_INDEX (names the first bad position), AG_ERROR_DTYPE, AG_ERROR_SHAPE, AG_ERROR_AXIS,
+ *            AG_ERROR_VALUE (size < 0) */
+AG_API ag_value ag_index_scatter(ag_value x, int axis, ag_value index, int64_t size);
+
+/* ---- linear algebra ------------------------------------------------------------------------------------------ */
+
+/** Matrix product, NumPy's rules.
+ *  Shapes:   x (..., m, k), y (..., k, n), z (..., m, n): leading dimensions broadcast. A vector is a row on the
+ *            left and a column on the right, and its axis is missing in z
+ *  Gradient: dx = dz y^T, dy = x^T dz, summed over broadcast dimensions
+ *  Edges:    k = 0 gives zeros
+ *  Errors:   AG_ERROR_SHAPE (inner dimensions differ; an operand of rank 0), AG_ERROR_DTYPE (no float among them)
+ *  Memory:   keeps x and y; transposed operands are not copied */
+AG_API ag_value ag_matmul(ag_value x, ag_value y);
+/** The affine map of a layer: x W^T + b, one record.
+ *  Shapes:   x (..., n_in), weight (n_out, n_in), bias (n_out) or (ag_value){0} for none; y (..., n_out)
+ *  Gradient: dx = dy W, dW = dy^T x, db = sum dy, over leading dimensions
+ *  Errors:   AG_ERROR_SHAPE, AG_ERROR_DTYPE
+ *  Memory:   keeps x and weight */
+AG_API ag_value ag_linear(ag_value x, ag_value weight, ag_value bias);
+
+/* ---- softmax and losses ---------------------------------------------------------------------------------------- */
+
+typedef enum ag_reduction { AG_REDUCTION_MEAN, AG_REDUCTION_SUM, AG_REDUCTION_NONE } ag_reduction;
+
+/** exp(x_i) / sum_j exp(x_j) along an axis, without overflow.
+ *  Gradient: dx = y (dy - sum dy y)
+ *  Edges:    a row that is -inf throughout (a mask hides it all) gives zeros, with gradient 0
+ *  Errors:   AG_ERROR_AXIS, AG_ERROR_DTYPE (integers)
+ *  Memory:   keeps y */
+AG_API ag_value ag_softmax(ag_value x, int axis);
+/** x_i - log sum_j exp(x_j) along an axis; ag_log(ag_softmax(x)) with all its digits.
+ *  Gradient: dx = dy - exp(y) sum dy
+ *  Errors:   AG_ERROR_AXIS, AG_ERROR_DTYPE (integers)
+ *  Memory:   keeps y */
+AG_API ag_value ag_log_softmax(ag_value x, int axis);
+/** Softmax cross-entropy, mean over the batch.
+ *  y = -1/B sum_b log softmax(x_b)[t_b]
+ *  Shapes:   x (B, C) float, target (B) i64 in [0, C); or one sample: x (C), target (). y ()
+ *  Units:    nats
+ *  Gradient: dx = dy (softmax(x) - onehot(t)) / B; target: none
+ *  Edges:    B = 0 and C = 1 give 0; logits of any size keep their digits
+ *  Errors:   AG_ERROR_SHAPE, AG_ERROR_DTYPE, AG_ERROR_INDEX (names the first bad row and its target)
+ *  Memory:   keeps x and target; the adjoint computes the softmax again
+ *  Source:   Bishop 2006, section 4.3.4 */
+AG_API ag_value ag_cross_entropy(ag_value x, ag_value target);
+/** Squared error (x - target)^2: its mean, its sum, or every element. It decomposes into sub, square and mean or sum.
+ *  Gradient: of the mean, dx = dy 2 (x - target) / n
+ *  Errors:   AG_ERROR_SHAPE (the shapes differ: no broadcasting here), AG_ERROR_VALUE (no such reduction) */
+AG_API ag_value ag_mse_loss(ag_value x, ag_value target, ag_reduction reduction);
+
+/* ---- random and graph control -------------------------------------------------------------------------------------- */
+
+/** Each element becomes 0 with probability p, else x / (1 - p): the mean stays.
+ *  Draws from the tape's generator (ag_tape_random_get); which elements survive depends on its position and the
+ *  element's number alone.
+ *  Gradient: dx = the same mask on dy
+ *  Edges:    p = 0 copies; p = 1 gives zeros
+ *  Errors:   AG_ERROR_VALUE (p outside [0, 1]), AG_ERROR_DTYPE (integers)
+ *  Memory:   keeps nothing
+ *  Source:   Srivastava and others 2014 */
+AG_API ag_value ag_dropout(ag_value x, double p);
+/** x as a constant: the same numbers, no gradient. A view. */
+AG_API ag_value ag_detach(ag_value x);
+
+AG_END_DECLS
+
+#include "scalar.h"
+#endif

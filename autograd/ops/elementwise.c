@@ -1,0 +1,239 @@
+/* elementwise: the descriptors, wrappers and rules of the rows in elementwise.def.
+ *
+ * A rule is the row's own expression in another vocabulary: recorded operations when the gradient itself is
+ * differentiable, one fused kernel when it is not. */
+#include <string.h>
+
+#include "../ops.h"
+#include "../tape_impl.h"
+
+/* ---- shape rule and forward ------------------------------------------------------------------------------------------ */
+
+enum { FLOATS, INTS };
+
+typedef struct row_info {
+    uint8_t ints, number;
+    bool dx_is_dz, dy_is_dz; /* the adjoint passes through: nothing to compute */
+} row_info;
+
+/* The expression `dz` and nothing more. */
+#define IS_DZ(text) (sizeof(text) == 3 && (text)[0] == 'd' && (text)[1] == 'z')
+
+static const row_info info[AGX_ROW_COUNT] = {
+#define ROW(name, arity, has_number, kind, keeps, z, dx, dy, ...)                                                 \
+    {.ints = kind, .number = has_number, .dx_is_dz = IS_DZ(#dx), .dy_is_dz = IS_DZ(#dy)},
+#include "elementwise.def"
+#undef ROW
+};
+
+static enum agx_row row_of(const ag_op *op) { return (enum agx_row)(op - agx_elementwise_ops); }
+
+static ag_status infer(const ag_query *q, ag_meta *out) {
+    const row_info *row = &info[row_of(q->op)];
+    ag_dtype dtype = q->n_in == 1 ? q->in[0]->dtype : ag_promote(q->in, q->n_in);
+    if (!ag_dtype_is_float(dtype)) {
+        if (!row->ints)
+            dtype = AG_F32;
+        else if (dtype == AG_BOOL)
+            dtype = AG_I64;
+    }
+    if (q->n_in == 1 || ag_meta_same_shape(q->in[0], q->in[1])) {
+        out->rank = q->in[0]->rank;
+        for (int d = 0; d < out->rank; d++) out->dim[d] = q->in[0]->dim[d];
+    } else {
+        ag_status status = ag_broadcast(q->in, q->n_in, out, q->error);
+        if (status != AG_OK) return status;
+    }
+    out->dtype = dtype;
+    return AG_OK;
+}
+
+static ag_status forward(const ag_eval *e) {
+    double c = e->attrs ? *(const double *)e->attrs : 0;
+    return agx_map_row(row_of(e->op), e->in, e->n_in, e->out, c, e->work);
+}
+
+/* ---- the rule, recorded ------------------------------------------------------------------------------------------------ */
+
+#define NUM(a)         ag_number(dz, a)
+#define NEG(a)         ag_neg(a)
+#define ADD(a, b)      ag_add(a, b)
+#define SUB(a, b)      ag_sub(a, b)
+#define MUL(a, b)      ag_mul(a, b)
+#define DIV(a, b)      ag_div(a, b)
+#define SQRT(a)        ag_sqrt(a)
+#define EXP(a)         ag_exp(a)
+#define LOG(a)         ag_log(a)
+#define SIN(a)         ag_sin(a)
+#define COS(a)         ag_cos(a)
+#define TANH(a)        ag_tanh(a)
+#define SIGMOID(a)     ag_sigmoid(a)
+#define POW(a, b)      ag_pow(a, b)
+#define LT(a, b)       ag_lt(a, b)
+#define LE(a, b)       ag_le(a, b)
+#define GT(a, b)       ag_gt(a, b)
+#define GE(a, b)       ag_ge(a, b)
+#define EQ(a, b)       ag_eq(a, b)
+#define NE(a, b)       ag_ne(a, b)
+#define BOTH(p, q)     ag_logical_and(p, q)
+#define WHERE(p, a, b) ag_where(p, a, b)
+#define NONE           dz
+
+static ag_value recorded(enum agx_row row, int operand, ag_value x, ag_value y, ag_value z, ag_value dz,
+                         double c) {
+    (void)c;
+    switch (row) {
+#define ROW(name, arity, number, ints, keeps, value, dx, dy, ...)                                                 \
+    case AGX_ROW_##name: {                                                                                        \
+        (void)x, (void)y, (void)z;                                                                                \
+        return operand == 0 ? dx : dy;                                                                            \
+    }
+#include "elementwise.def"
+#undef ROW
+    case AGX_ROW_COUNT: break;
+    }
+    return agx_failed(dz.tape);
+}
+
+/* ---- the rule, fused ------------------------------------------------------------------------------------------------------ */
+
+/* What a kernel reads for something the row does not keep: any address will do. */
+static ag_array array_of(ag_value v) {
+    const agx_record *r = agx_record_of(v.tape, v.id);
+    if (r) return (ag_array){.meta = &r->meta, .data = r->data};
+    return (ag_array){.meta = &agx_scalar_meta, .data = &agx_entry(v.tape, v.id)->v};
+}
+
+/* d operand = f(dz, x, y, z) in one pass, in memory of the pool. Operands of another dtype than the result are
+ * cast first. */
+static ag_value fused(ag_reverse *r, agx_loop *loop, const ag_value *values, double c) {
+    ag_tape *t = r->t;
+    ag_array in[4];
+    ag_value dz = values[0];
+    const ag_meta *meta = agx_meta_at(t, dz.id);
+    for (int i = 0; i < 4; i++) {
+        ag_value v = values[i].id ? values[i] : dz;
+        if (agx_meta_at(t, v.id)->dtype != meta->dtype) v = ag_cast(v, meta->dtype);
+        if (!v.id) return v;
+        in[i] = array_of(v);
+    }
+    ag_meta dense = *in[0].meta;
+    ag_meta_make_dense(&dense);
+    agx_buffer *buffer;
+    void *data = agx_numbers(t, ag_meta_bytes(&dense), &buffer);
+    agx_record *out;
+    ag_value v = data ? agx_record_new(t, &agx_op_constant, &dense, data, buffer, 0, &out) : agx_failed(t);
+    if (!v.id) {
+        agx_buffer_drop(&t->pool, buffer);
+        agx_operation_error(t, r->op, NULL, 0, AG_ERROR_MEMORY, "out of memory for an adjoint");
+        return v;
+    }
+    ag_status status = agx_map(loop, in, 4, &(ag_array){.meta = &out->meta, .data = data}, c, &t->work);
+    if (status != AG_OK) {
+        agx_operation_error(t, r->op, NULL, 0, status, "out of memory for an adjoint");
+        return agx_failed(t);
+    }
+    return v;
+}
+
+ag_status agx_elementwise_vjp(ag_reverse *r) {
+    enum agx_row row = row_of(r->op);
+    double c = r->attrs ? *(const double *)r->attrs : 0;
+    bool fuse = !ag_rule_recorded(r) && agx_record_of(r->t, r->id);
+    ag_value x = {.tape = r->t}, y = x, z = x, dz = ag_dy(r, 0);
+    if (r->op->keeps & AG_IN(0)) x = ag_in(r, 0);
+    if (r->op->keeps & AG_IN(1)) y = ag_in(r, 1);
+    if (r->op->keeps & AG_OUT(0)) z = ag_out(r, 0);
+    for (uint32_t i = 0; i < r->op->min_in; i++) {
+        if (!ag_wants(r, i)) continue;
+        if (i == 0 ? info[row].dx_is_dz : info[row].dy_is_dz) {
+            ag_give(r, i, dz);
+        } else if (fuse) {
+            int which = agx_meta_at(r->t, dz.id)->dtype == AG_F64;
+            const agx_vectors *vectors = agx_vector_table();
+            agx_loop *loop = i == 0 ? vectors->dx[row][which] : vectors->dy[row][which];
+            ag_give(r, i, fused(r, loop, (const ag_value[]){dz, x, y, z}, c));
+        } else {
+            ag_give(r, i, recorded(row, (int)i, x, y, z, dz, c));
+        }
+    }
+    return AG_OK;
+}
+
+/* ---- descriptors -------------------------------------------------------------------------------------------------------------- */
+
+#define IN0  AG_IN(0)
+#define IN1  AG_IN(1)
+#define OUT0 AG_OUT(0)
+
+static const ag_field number_field[] = {{"c", AG_FIELD_REAL, 0, 0}};
+
+#define ROW(row_name, arity, number, ints, keep, z, dx, dy, text, px, py, stay_away, lo0, hi0, lo1, hi1)          \
+    static const char *const partials_##row_name[] = {px, py};                                                    \
+    static const ag_probe probe_##row_name = {.avoid = stay_away, .lo = {lo0, lo1}, .hi = {hi0, hi1}};
+#include "elementwise.def"
+#undef ROW
+
+const ag_op agx_elementwise_ops[AGX_ROW_COUNT] = {
+#define ROW(row_name, arity, number, ints, keep, z, dx, dy, text, ...)                                            \
+    [AGX_ROW_##row_name] = {.name = #row_name,                                                                    \
+                            .formula = text,                                                                      \
+                            .partials = partials_##row_name,                                                      \
+                            .min_in = arity,                                                                      \
+                            .max_in = arity,                                                                      \
+                            .outputs = 1,                                                                         \
+                            .traits = AG_TRAIT_ELEMENTWISE | AG_TRAIT_STRIDED,                                    \
+                            .keeps = keep,                                                                        \
+                            .attr_size = number ? sizeof(double) : 0,                                             \
+                            .fields = number ? number_field : NULL,                                               \
+                            .n_fields = number,                                                                   \
+                            .infer = infer,                                                                       \
+                            .forward = forward,                                                                   \
+                            .vjp = agx_elementwise_vjp,                                                           \
+                            .probe = &probe_##row_name},
+#include "elementwise.def"
+#undef ROW
+};
+
+/* ---- wrappers ------------------------------------------------------------------------------------------------------------------- */
+
+/* All operands scalars of the strip: the result is one, too. */
+static bool all_scalars(const ag_tape *t, const ag_value *in, uint32_t n) {
+    for (uint32_t i = 0; i < n; i++) {
+        if (agx_is_wide(agx_entry(t, in[i].id))) return false;
+    }
+    return true;
+}
+
+ag_value ag_elementwise(uint32_t opcode, const ag_value *in, uint32_t n, double c) {
+    ag_tape *t = in[0].tape;
+    if (!t || opcode >= AGX_ROW_COUNT) return agx_failed(t);
+    const ag_op *op = &agx_elementwise_ops[opcode];
+    if (agx_check_operands(t, op->name, in, n) != AG_OK) return agx_failed(t);
+    if (!all_scalars(t, in, n)) return ag_apply(t, op, in, n, info[opcode].number ? &c : NULL);
+    double x = agx_entry(t, in[0].id)->v, y = n > 1 ? agx_entry(t, in[1].id)->v : 0;
+    ag_value z = agx_push_scalar(t, opcode, in[0].id, n > 1 ? in[1].id : 0,
+                                 agx_scalar_value((enum agx_row)opcode, x, y, c));
+    if (z.id && info[opcode].number) agx_entry(t, z.id)->u.c = c;
+    return z;
+}
+
+#define UNARY(name)                                                                                               \
+    ag_value ag_##name(ag_value x) { return ag_elementwise(AGX_ROW_##name, &x, 1, 0); }
+#define BINARY(name)                                                                                              \
+    ag_value ag_##name(ag_value x, ag_value y) {                                                                  \
+        return ag_elementwise(AGX_ROW_##name, (const ag_value[]){x, y}, 2, 0);                                    \
+    }
+UNARY(abs)
+UNARY(sign)
+UNARY(sqrt)
+UNARY(exp)
+UNARY(log)
+UNARY(sin)
+UNARY(cos)
+UNARY(tanh)
+UNARY(sigmoid)
+BINARY(pow)
+BINARY(maximum)
+BINARY(minimum)
+ag_value ag_pow_number(ag_value x, double c) { return ag_elementwise(AGX_ROW_pow_number, &x, 1, c); }

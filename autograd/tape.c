@@ -1,0 +1,317 @@
+/* tape: the strip, its segments and epochs, marks and rewind, the sticky error.
+ *
+ * Invariants: ids grow by one; entry 0 is a sentinel that looks wide, so that the inline operations refuse the
+ * failed handle without a test of their own. Segments are ascending and their epochs are pairwise different (but
+ * for wrapping, where only equality counts). The adjoint of every id that is not a leaf is zero outside a sweep.
+ * Not here: what the records mean (apply.c, scalar.c), names and scopes (note.c), derivatives (grad.c). */
+#include "tape_impl.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum { CHUNK_BYTES = AG_STRIP_CHUNK * (sizeof(ag_entry) + sizeof(double)) };
+
+/* ---- life ------------------------------------------------------------------------------------------------------- */
+
+static bool add_chunk(ag_tape *t);
+
+ag_tape *ag_tape_new(const ag_tape_options *options) {
+    ag_tape *t = ag_alloc_zeroed(sizeof *t);
+    if (!t) return NULL;
+    agx_arena_init(&t->arena);
+    agx_pool_init(&t->pool);
+    agx_workspace_init(&t->work, options ? options->threads : 0);
+    t->max_id = options && options->max_records ? options->max_records : UINT32_MAX - 1;
+    t->random.seed = options ? options->seed : 0;
+    t->segment_capacity = 8;
+    t->segments = ag_alloc(t->segment_capacity * sizeof *t->segments);
+    if (!t->segments || !add_chunk(t)) {
+        ag_tape_free(t);
+        return NULL;
+    }
+    ag_entry *sentinel = agx_entry(t, 0);
+    memset(sentinel, 0, sizeof *sentinel);
+    sentinel->op = AG_WIDE;
+    agx_seek(t, 1);
+    t->segments[0] = (agx_segment){.first = 0, .epoch = 0, .used = 0};
+    t->n_segments = 1;
+    return t;
+}
+
+static void drop_held(ag_tape *t, const agx_held *until) {
+    for (; t->held != until; t->held = t->held->previous) {
+        agx_held *h = t->held;
+        agx_buffer_drop(&t->pool, h->leaf ? h->leaf->slot.buffer : h->slot.buffer);
+    }
+}
+
+void ag_tape_free(ag_tape *t) {
+    if (!t) return;
+    drop_held(t, NULL);
+    for (uint32_t c = 0; c < t->chunks; c++) ag_release(t->head.strip[c], CHUNK_BYTES);
+    ag_release(t->head.strip, t->chunk_capacity * sizeof *t->head.strip);
+    ag_release(t->segments, t->segment_capacity * sizeof *t->segments);
+    agx_pool_clear(&t->pool);
+    agx_workspace_clear(&t->work);
+    agx_arena_clear(&t->arena);
+    ag_release(t, sizeof *t);
+}
+
+/* ---- the strip ---------------------------------------------------------------------------------------------------- */
+
+static bool add_chunk(ag_tape *t) {
+    if (t->chunks == t->chunk_capacity) {
+        uint32_t capacity = t->chunk_capacity ? 2 * t->chunk_capacity : 16;
+        ag_entry **strip = ag_realloc(t->head.strip, t->chunk_capacity * sizeof *strip, capacity * sizeof *strip);
+        if (!strip) return false;
+        t->head.strip = strip;
+        t->chunk_capacity = capacity;
+    }
+    ag_entry *chunk = ag_alloc(CHUNK_BYTES);
+    if (!chunk) return false;
+    memset(chunk + AG_STRIP_CHUNK, 0, AG_STRIP_CHUNK * sizeof(double)); /* the adjoints */
+    t->head.strip[t->chunks++] = chunk;
+    return true;
+}
+
+/* Let `id` be the next. The inline push may go on to the end of the chunk that holds it, or to the last id, unless a mode
+ * wants to see every record. */
+void agx_seek(ag_tape *t, uint32_t id) {
+    t->head.next = id;
+    t->head.at = t->head.limit = NULL;
+    uint32_t chunk = id >> AG_STRIP_BITS, offset = id & (AG_STRIP_CHUNK - 1);
+    if (chunk >= t->chunks) return;
+    t->head.at = t->head.strip[chunk] + offset;
+    if (t->no_grad || id > t->max_id) return;
+    uint32_t left = t->max_id - id + 1, room = AG_STRIP_CHUNK - offset;
+    t->head.limit = t->head.at + (left < room ? left : room);
+}
+
+bool agx_reserve(ag_tape *t, uint32_t n) {
+    if (n > t->max_id || t->head.next > t->max_id - n + 1) {
+        char text[64];
+        snprintf(text, sizeof text, "the tape is full: %u records", (unsigned)(t->head.next - 1));
+        agx_tape_error(t, AG_ERROR_LIMIT, "", text, "");
+        return false;
+    }
+    if (((uint64_t)t->chunks << AG_STRIP_BITS) >= (uint64_t)t->head.next + n) return true;
+    while (((uint64_t)t->chunks << AG_STRIP_BITS) < (uint64_t)t->head.next + n) {
+        if (!add_chunk(t)) {
+            agx_tape_error(t, AG_ERROR_MEMORY, "", "out of memory for records", "");
+            return false;
+        }
+    }
+    agx_seek(t, t->head.next);
+    return true;
+}
+
+uint32_t agx_append(ag_tape *t, uint32_t op) {
+    uint32_t id = t->head.next;
+    assert(id < (uint64_t)t->chunks << AG_STRIP_BITS);
+    agx_entry(t, id)->op = op;
+    uint32_t offset = id & (AG_STRIP_CHUNK - 1);
+    if (offset == 0 || offset == AG_STRIP_CHUNK - 1) { /* into a chunk, or out of it */
+        agx_seek(t, id + 1);
+    } else {
+        t->head.next++;
+        t->head.at++;
+    }
+    return id;
+}
+
+ag_value agx_push_scalar(ag_tape *t, uint32_t op, uint32_t a, uint32_t b, double v) {
+    if (!agx_reserve(t, 1)) return agx_failed(t);
+    if (t->no_grad) op |= AGX_STRIP_DETACHED;
+    uint32_t id = agx_append(t, op);
+    ag_entry *e = agx_entry(t, id);
+    e->a = a;
+    e->u.b = b;
+    e->v = v;
+    return (ag_value){.tape = t, .id = id, .epoch = t->head.epoch};
+}
+
+ag_value ag_scalar(ag_tape *t, double x) {
+    if (!t) return (ag_value){0};
+    ag_value v = agx_push_scalar(t, AGX_STRIP_LEAF, 0, 0, x);
+    if (v.id) *agx_adjoint(t, v.id) = 0; /* a rewound leaf may have left its gradient here */
+    return v;
+}
+
+ag_value ag_scalar_constant(ag_tape *t, double x) {
+    if (!t) return (ag_value){0};
+    ag_value v = agx_push_scalar(t, AGX_STRIP_CONSTANT, 0, 0, x);
+    if (v.id) *agx_adjoint(t, v.id) = 0;
+    return v;
+}
+
+/* ---- handles --------------------------------------------------------------------------------------------------------- */
+
+/* The segment that holds an id: the last one that starts at or before it. */
+static const agx_segment *segment_of(const ag_tape *t, uint32_t id) {
+    uint32_t low = 0, high = t->n_segments - 1;
+    while (low < high) {
+        uint32_t middle = high - (high - low) / 2;
+        if (t->segments[middle].first <= id)
+            low = middle;
+        else
+            high = middle - 1;
+    }
+    return &t->segments[low];
+}
+
+bool agx_live(const ag_tape *t, ag_value v) {
+    if (v.id == 0 || v.id >= t->head.next) return false;
+    if (v.id >= t->head.first) return v.epoch == t->head.epoch;
+    return segment_of(t, v.id)->epoch == v.epoch;
+}
+
+ag_value agx_handle(ag_tape *t, uint32_t id) {
+    uint32_t epoch = id >= t->head.first ? t->head.epoch : segment_of(t, id)->epoch;
+    return (ag_value){.tape = t, .id = id, .epoch = epoch};
+}
+
+ag_value agx_failed(ag_tape *t) { return (ag_value){.tape = t, .id = 0, .epoch = t ? t->head.epoch : 0}; }
+
+bool ag_ok(ag_value x) { return x.tape && agx_live(x.tape, x); }
+
+const ag_meta *ag_meta_of(ag_value x) { return ag_ok(x) ? agx_meta_at(x.tape, x.id) : NULL; }
+
+ag_value ag_output(ag_value first, uint32_t k) {
+    if (first.id) first.id += k;
+    return first;
+}
+
+/* ---- segments, marks and rewind ------------------------------------------------------------------------------------------ */
+
+static void read_segments(ag_tape *t) {
+    const agx_segment *s = &t->segments[t->n_segments - 1];
+    t->head.first = s->first;
+    t->head.epoch = s->epoch;
+    t->head.older = t->n_segments > 1 ? s[-1].epoch : s->epoch; /* no ids below 0: equal is harmless */
+}
+
+/* Start a segment at `next`. Room for one more is kept ready, so that a rewind cannot fail for want of memory the
+ * first time; the growth that fails now is tried again before the next. */
+ag_status agx_new_epoch(ag_tape *t) {
+    while (t->n_segments > 1 && t->segments[t->n_segments - 1].first >= t->head.next) t->n_segments--;
+    if (t->n_segments + 1 >= t->segment_capacity) {
+        uint32_t capacity = 2 * t->segment_capacity;
+        agx_segment *grown =
+            ag_realloc(t->segments, t->segment_capacity * sizeof *grown, capacity * sizeof *grown);
+        if (grown) {
+            t->segments = grown;
+            t->segment_capacity = capacity;
+        } else if (t->n_segments == t->segment_capacity) {
+            return agx_tape_error(t, AG_ERROR_MEMORY, "", "out of memory for segments", "");
+        }
+    }
+    t->segments[t->n_segments++] =
+        (agx_segment){.first = t->head.next, .epoch = ++t->last_epoch, .used = agx_arena_used(&t->arena)};
+    read_segments(t);
+    return AG_OK;
+}
+
+ag_mark ag_tape_mark(const ag_tape *t) {
+    agx_arena_mark m = agx_arena_here(&t->arena);
+    return (ag_mark){.tape = t,
+                     .id = t->head.next,
+                     .epoch = t->head.epoch,
+                     .chunk = m.chunk,
+                     .at = m.next,
+                     .before = m.before,
+                     .used = agx_arena_used(&t->arena),
+                     .labels = t->labels,
+                     .scope_events = t->scope_events,
+                     .scope = t->scope,
+                     .held = t->held,
+                     .failed = t->failed};
+}
+
+/* A mark stands while the segment it was taken in does, and nothing below it was rewound since. */
+static bool mark_stands(const ag_tape *t, const ag_mark *m) {
+    if (m->tape != t || m->id > t->head.next) return false;
+    const agx_segment *last = &t->segments[t->n_segments - 1];
+    for (const agx_segment *s = last; s >= t->segments; s--) {
+        if (s->epoch != m->epoch) continue;
+        return m->id >= s->first &&
+               (s == last || m->id < s[1].first || (m->id == s[1].first && m->used <= s[1].used));
+    }
+    return false;
+}
+
+ag_status ag_tape_rewind(ag_tape *t, ag_mark m) {
+    if (!mark_stands(t, &m)) {
+        return agx_tape_error(t, AG_ERROR_STALE, "rewind: ", "the mark was itself rewound", "");
+    }
+    if (t->sweeping) {
+        return agx_tape_error(t, AG_ERROR_STATE, "rewind: ", "a sweep is running on this tape", "");
+    }
+    ag_status status = t->failed ? t->error.status : AG_OK;
+    if (t->failed && !m.failed) t->failed = false;
+    drop_held(t, m.held);
+    agx_arena_release(&t->arena, (agx_arena_mark){.chunk = m.chunk, .next = m.at, .before = m.before});
+    t->labels = m.labels;
+    t->scope_events = m.scope_events;
+    t->scope = m.scope;
+    agx_seek(t, m.id);
+    ag_status grown = agx_new_epoch(t);
+    return status != AG_OK ? status : grown;
+}
+
+/* ---- the sticky error --------------------------------------------------------------------------------------------------- */
+
+ag_status agx_tape_error(ag_tape *t, ag_status status, const char *before, const char *message,
+                         const char *after) {
+    if (!t) return ag_fail(NULL, status, "%s%s%s", before, message, after);
+    if (t->failed) return ag_fail(NULL, status, "%s%s%s", before, message, after);
+    t->failed = true;
+    return ag_fail(&t->error, status, "%s%s%s", before, message, after);
+}
+
+ag_status ag_tape_status(const ag_tape *t) { return t->failed ? t->error.status : AG_OK; }
+const char *ag_tape_message(const ag_tape *t) { return t->error.message; }
+
+ag_value ag_tape_fail(ag_tape *t, ag_status status, const char *format, ...) {
+    if (!t) return (ag_value){0};
+    char text[AG_MESSAGE_SIZE], scope[200] = "", after[220] = "";
+    va_list args;
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    if (agx_scope_text(t, t->head.next, scope, sizeof scope))
+        snprintf(after, sizeof after, "; in scope '%s'", scope);
+    agx_tape_error(t, status, "", text, after);
+    return agx_failed(t);
+}
+
+/* ---- modes and counters -------------------------------------------------------------------------------------------------- */
+
+void ag_no_grad_begin(ag_tape *t) {
+    t->no_grad++;
+    agx_seek(t, t->head.next);
+}
+
+void ag_no_grad_end(ag_tape *t) {
+    if (t->no_grad == 0) {
+        agx_tape_error(t, AG_ERROR_STATE, "no_grad_end: ", "no no_grad scope is open", "");
+        return;
+    }
+    t->no_grad--;
+    agx_seek(t, t->head.next);
+}
+
+ag_random ag_tape_random_get(const ag_tape *t) { return t->random; }
+void ag_tape_random_set(ag_tape *t, ag_random r) { t->random = r; }
+
+ag_tape_stats ag_tape_statistics(const ag_tape *t) {
+    size_t strip = (size_t)t->chunks * CHUNK_BYTES;
+    return (ag_tape_stats){
+        .records = t->head.next - 1,
+        .live_bytes = sizeof *t + strip + t->chunk_capacity * sizeof *t->head.strip +
+                      t->segment_capacity * sizeof *t->segments + t->arena.reserved + t->work.arena.reserved +
+                      t->pool.held,
+        .used_bytes = (size_t)t->head.next * (sizeof(ag_entry) + sizeof(double)) + agx_arena_used(&t->arena),
+        .peak_bytes = (size_t)t->head.next * (sizeof(ag_entry) + sizeof(double)) + agx_arena_peak(&t->arena),
+        .pool_bytes = t->pool.held,
+    };
+}

@@ -1,0 +1,231 @@
+/* tape_impl: the inside of a tape, shared by the files that record and sweep.
+ *
+ * Storage: the strip is a table of chunks; a chunk holds AG_STRIP_CHUNK entries and, behind them, as many scalar
+ * adjoints. Wide (tensor) records, their attributes, operand lists, forward buffers, labels and scopes lie in
+ * one arena and go with it at rewind. Adjoint buffers, and the results of rules that are not recorded, come from a
+ * pool of counted buffers. */
+#ifndef AGX_TAPE_IMPL_H
+#define AGX_TAPE_IMPL_H
+
+#include <assert.h>
+
+#include "grad.h"
+#include "kernels/kernels.h"
+#include "op_impl.h"
+#include "pool.h"
+#include "tape.h"
+#include "tensor_impl.h"
+
+/* ---- scalar opcodes ------------------------------------------------------------------------------------------ */
+
+enum {
+    AGX_STRIP_LEAF = AGX_ROW_COUNT, /* the elementwise rows come first: an opcode below is an agx_row */
+    AGX_STRIP_CONSTANT,
+    AGX_STRIP_AFFINE,              /* u.wide points to an agx_affine in the arena                     */
+    AGX_STRIP_DETACHED = 1u << 30, /* flag: recorded under no_grad, a constant to every derivative    */
+    AGX_STRIP_RETAIN = 1u << 29,   /* flag: ag_retain was called; the adjoint goes to the held list   */
+    AGX_STRIP_CODE = 0xffffu
+};
+
+/** Operands of an affine record: y = b + sum_i w_i x_i. */
+typedef struct agx_affine {
+    uint32_t n, bias;
+    uint32_t id[]; /* w_0, x_0, w_1, x_1, ... */
+} agx_affine;
+
+/* ---- tensor records -------------------------------------------------------------------------------------------- */
+
+/** An adjoint while it waits to be consumed: an array of the record's shape and dtype with strides of its own (a
+ *  view of another adjoint, say). data NULL: none yet. buffer NULL: borrowed, not to be written. */
+typedef struct agx_slot {
+    agx_buffer *buffer;
+    void *data;
+    bool dense;
+    int64_t stride[AG_MAX_RANK];
+} agx_slot;
+
+enum {
+    AGX_NEEDS = 1u << 0,    /* some leaf lies below it: backward visits it                          */
+    AGX_LEAF = 1u << 1,     /* differentiable leaf                                                  */
+    AGX_DETACHED = 1u << 2, /* recorded under no_grad                                               */
+    AGX_RETAIN = 1u << 3,   /* ag_retain was called                                                 */
+    AGX_DENSE = 1u << 4,    /* row-major without holes                                              */
+    AGX_INVALID = 1u << 5   /* leaf without a tensor: its adjoint is left over from a failed sweep  */
+};
+
+typedef struct agx_record {
+    const ag_op *op;
+    const void *attrs;
+    void *data;         /* element 0                                                                    */
+    agx_buffer *buffer; /* counted owner of data; NULL: arena or tensor                                 */
+    ag_tensor *bound;   /* the tensor that data belongs to (leaves, constants, views of them), or NULL  */
+    uint64_t version;   /* of the bound tensor when it was recorded                                     */
+    const uint32_t *in;
+    uint32_t n_in;
+    uint8_t k, flags; /* output number; AGX_*                                                         */
+    agx_slot slot;
+    ag_meta meta;
+} agx_record;
+
+/** Adjoints that outlive a sweep: leaves without a tensor, retained values. Newest first. */
+typedef struct agx_held {
+    struct agx_held *previous;
+    uint32_t id;
+    agx_record *leaf; /* a leaf without a tensor: the sum is in its slot; NULL: retained */
+    double scalar;    /* retained scalar of the strip                                  */
+    agx_slot slot;    /* retained tensor value                                         */
+} agx_held;
+
+/* ---- the tape ------------------------------------------------------------------------------------------------------ */
+
+typedef struct agx_segment {
+    uint32_t first, epoch;
+    size_t used; /* of the arena, at its start */
+} agx_segment;
+
+typedef struct agx_scope { /* a node of the scope tree */
+    const struct agx_scope *parent;
+    const char *name;
+} agx_scope;
+typedef struct agx_scope_event { /* from this id on, records lie in `scope` (NULL: the top) */
+    const struct agx_scope_event *previous;
+    const agx_scope *scope;
+    uint32_t id;
+} agx_scope_event;
+typedef struct agx_label {
+    const struct agx_label *previous;
+    const char *text;
+    uint32_t id;
+} agx_label;
+
+struct ag_tape {
+    ag_tape_head head; /* first: the public ABI */
+    /* storage */
+    uint32_t chunks, chunk_capacity;
+    agx_segment *segments; /* ascending; the last is the current one */
+    uint32_t n_segments, segment_capacity;
+    uint32_t last_epoch, max_id;
+    agx_arena arena;
+    agx_pool pool;
+    ag_workspace work;
+    agx_held *held;
+    /* annotations */
+    const agx_label *labels;
+    const agx_scope_event *scope_events;
+    const agx_scope *scope;
+    /* modes */
+    uint32_t no_grad; /* depth                                                          */
+    bool scratch;     /* a sweep that does not record is running: buffers come from the pool */
+    bool sweeping;
+    ag_tensor *aim; /* where the next result of fitting shape goes: see agx_aim */
+    ag_random random;
+    /* the sticky error */
+    bool failed;
+    ag_error error;
+};
+
+extern const ag_op agx_op_leaf, agx_op_constant;
+/** The descriptors of the elementwise rows, in the order of elementwise.def. */
+extern const ag_op agx_elementwise_ops[AGX_ROW_COUNT];
+/** Layout of every scalar of the strip: rank-0 f64. */
+extern const ag_meta agx_scalar_meta;
+
+static inline ag_entry *agx_entry(const ag_tape *t, uint32_t id) {
+    return &t->head.strip[id >> AG_STRIP_BITS][id & (AG_STRIP_CHUNK - 1)];
+}
+static inline double *agx_adjoint(const ag_tape *t, uint32_t id) {
+    ag_entry *chunk = t->head.strip[id >> AG_STRIP_BITS];
+    return (double *)(void *)(chunk + AG_STRIP_CHUNK) + (id & (AG_STRIP_CHUNK - 1));
+}
+static inline bool agx_is_wide(const ag_entry *e) { return (e->op & AG_WIDE) != 0; }
+/** The tensor record of an id, or NULL for a scalar. */
+static inline agx_record *agx_record_of(const ag_tape *t, uint32_t id) {
+    const ag_entry *e = agx_entry(t, id);
+    return agx_is_wide(e) ? (agx_record *)e->u.wide : NULL;
+}
+static inline bool agx_detached(const ag_entry *e) {
+    return agx_is_wide(e) ? (((const agx_record *)e->u.wide)->flags & AGX_DETACHED) != 0
+                          : (e->op & AGX_STRIP_DETACHED) != 0;
+}
+static inline const ag_meta *agx_meta_at(const ag_tape *t, uint32_t id) {
+    const agx_record *r = agx_record_of(t, id);
+    return r ? &r->meta : &agx_scalar_meta;
+}
+
+/** The operands of any record. `pair` holds those of a scalar; an affine's are w_0, x_0, ..., b through
+ *  agx_operand. */
+typedef struct agx_operands {
+    uint32_t n;
+    const uint32_t *id;
+    uint32_t pair[2];
+    uint32_t bias; /* affine: operand n - 1 */
+    bool affine;
+} agx_operands;
+void agx_operands_of(const ag_tape *t, uint32_t id, agx_operands *out);
+static inline uint32_t agx_operand(const agx_operands *o, uint32_t i) {
+    if (o->affine && i == o->n - 1) return o->bias;
+    return o->id ? o->id[i] : o->pair[i];
+}
+
+/* tape.c */
+bool agx_live(const ag_tape *t, ag_value v);  /* id not 0, and its segment has its epoch           */
+ag_value agx_handle(ag_tape *t, uint32_t id); /* a valid handle of a live id                        */
+ag_value agx_failed(ag_tape *t);              /* id 0                                               */
+bool agx_reserve(ag_tape *t, uint32_t n);     /* room for n consecutive ids; fails the tape         */
+uint32_t agx_append(ag_tape *t, uint32_t op); /* the next id, reserved before                       */
+void agx_seek(ag_tape *t, uint32_t id);       /* let this be the next id                            */
+ag_status agx_new_epoch(ag_tape *t);          /* start a segment at `next`                          */
+/** Keep the tape's first failure. `context` goes before the message ("matmul: "), `after` behind it. */
+ag_status agx_tape_error(ag_tape *t, ag_status status, const char *before, const char *message, const char *after);
+ag_value agx_push_scalar(ag_tape *t, uint32_t op, uint32_t a, uint32_t b, double v);
+/** Check operands of one tape, for the scalar wrappers that take the long way. */
+ag_status agx_check_operands(ag_tape *t, const char *name, const ag_value *in, uint32_t n);
+
+/* apply.c */
+/** A record over existing memory: leaves, constants, adjoints. meta is copied. */
+ag_value agx_record_new(ag_tape *t, const ag_op *op, const ag_meta *meta, void *data, agx_buffer *buffer,
+                        uint8_t flags, agx_record **out);
+/** Memory for a record's numbers: the pool while scratch, else the arena. */
+void *agx_numbers(ag_tape *t, size_t bytes, agx_buffer **buffer);
+/** Fail the tape with the operation's name, operands, labels, shapes and scope around the message. */
+ag_status agx_operation_error(ag_tape *t, const ag_op *op, const ag_value *in, uint32_t n, ag_status status,
+                              const char *message);
+
+/* note.c */
+const char *agx_label_at(const ag_tape *t, uint32_t id);                       /* "" when there is none */
+size_t agx_scope_text(const ag_tape *t, uint32_t id, char *text, size_t size); /* "a/b"; "" at the top */
+size_t agx_value_text(const ag_tape *t, uint32_t id, char *text, size_t size); /* "#7 'h' f32 (2, 3)" */
+
+/** What a rule sees: see op.h. */
+struct ag_reverse {
+    ag_tape *t;
+    const ag_op *op;
+    uint32_t id; /* of output 0 */
+    agx_operands in;
+    const void *attrs;
+    bool recorded;
+    const uint8_t *depends; /* recorded: bit per id, what lies above a wanted value; NULL: backward */
+    uint32_t *adjoint;      /* recorded: id of the adjoint of each id, 0: none */
+    ag_value dy[4];
+};
+/* rule.c */
+/** The next operation's result, if it fits, is written straight into the gradient of operand i, when that is a bound leaf
+ *  whose gradient is empty. To be called right before the last operation of ag_give's argument. */
+void agx_aim(ag_reverse *r, uint32_t i);
+/** Add v, of the right shape and dtype, to the adjoint of an id in a sweep that does not record. */
+ag_status agx_give_numbers(ag_tape *t, const ag_op *op, uint32_t id, ag_value v);
+/** Add x to a slot of layout meta; an empty slot takes a count of x's buffer, or a copy when it has none. */
+ag_status agx_slot_add(ag_tape *t, agx_slot *slot, const ag_meta *meta, const ag_array *x, agx_buffer *buffer);
+
+/* scalar.c: sweep the scalars from id downwards; returns the first tensor record met, 0 at the end. */
+uint32_t agx_scalar_sweep(ag_tape *t, uint32_t id);
+
+/* adjoint.c */
+ag_status agx_hold_leaf(ag_tape *t, uint32_t id);
+agx_held *agx_held_of(const ag_tape *t, uint32_t id); /* NULL: not held */
+
+/* ops/elementwise.c, scalar.c */
+ag_status agx_elementwise_vjp(ag_reverse *r);
+double agx_scalar_value(enum agx_row row, double x, double y, double c);
+
+#endif

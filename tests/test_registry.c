@@ -1,0 +1,247 @@
+/* registry: every registered operation, tried by its own probe. A differentiable row without a probe fails. */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "support/support.h"
+
+/* ---- one operation as a function --------------------------------------------------------------------------------------- */
+
+typedef struct subject {
+    const ag_op *op;
+    const void *attrs;
+    int n;
+} subject;
+
+/* All floating outputs, added up: sum over k of (k + 1) * sum(out_k * something fixed) would hide nothing more than
+ * this does, since check_gradients weights elements at random; outputs of one shape are simply added with factors. */
+static ag_value apply_subject(ag_tape *t, const ag_value *in, void *user) {
+    const subject *s = user;
+    ag_value first = ag_apply(t, s->op, in, (uint32_t)s->n, s->attrs);
+    if (s->op->outputs == 1) return first;
+    ag_value sum = ag_sum_all(ag_square(first));
+    for (uint32_t k = 1; k < s->op->outputs; k++) {
+        ag_value y = ag_output(first, k);
+        if (!ag_dtype_is_float(ag_meta_of(y)->dtype)) continue;
+        sum = ag_add(sum, ag_mul_number(ag_sum_all(ag_mul(y, y)), k + 1.0));
+    }
+    return sum;
+}
+
+static bool differentiable(const ag_op *op) {
+    if (op->traits & AG_TRAIT_LEAF || op->max_in == 0) return false;
+    for (uint32_t i = 0; i < 16 && i < op->max_in; i++) {
+        if (ag_op_grad(op, i) == AG_GRAD_RULE) return true;
+    }
+    return false;
+}
+
+/* ---- cases ------------------------------------------------------------------------------------------------------------------- */
+
+static int64_t count_of(const check_input *x) {
+    int64_t n = 1;
+    for (int d = 0; d < x->rank; d++) n *= x->dim[d];
+    return n;
+}
+
+/* Values for all inputs; with AG_AVOID_TIES none is within 0.002 of another, over all inputs together. */
+static void fill(const ag_op *op, check_input *in, int n, const double *low, const double *high, uint64_t seed) {
+    ag_random r = {.seed = seed};
+    uint32_t avoid = op->probe->avoid;
+    for (int i = 0; i < n; i++) {
+        int64_t count = count_of(&in[i]);
+        in[i].values = malloc((size_t)count * sizeof(double) + 1);
+        if (in[i].dtype == AG_BOOL || in[i].dtype == AG_I64) {
+            for (int64_t k = 0; k < count; k++) {
+                uint64_t span = (uint64_t)(high[i] - low[i]) + 1;
+                in[i].values[k] = low[i] + (double)ag_random_below(&r, span);
+            }
+        } else if (avoid & AG_AVOID_TIES) {
+            for (int64_t k = 0; k < count; k++) {
+                /* a grid of 0.01 in shuffled order, input i shifted by a part of a step */
+                double u = low[i] + (high[i] - low[i]) * ag_random_uniform(&r);
+                in[i].values[k] = floor(u / 0.01) * 0.01 + 0.01 * (i + 1) / (n + 1);
+                for (int64_t j = 0; j < k; j++) {
+                    if (fabs(in[i].values[j] - in[i].values[k]) < 0.005) {
+                        k--;
+                        break;
+                    }
+                }
+            }
+        } else {
+            random_values(&r, in[i].values, count, low[i], high[i], avoid);
+        }
+    }
+}
+
+static void release(check_input *in, int n) {
+    for (int i = 0; i < n; i++) free(in[i].values);
+}
+
+/* Try every non-empty subset of the differentiable operands when there are few, else all together. */
+static void try_subsets(subject *s, check_input *in, int n, const char *what) {
+    int floats[CHECK_INPUTS], m = 0;
+    for (int i = 0; i < n; i++) {
+        if (ag_dtype_is_float(in[i].dtype) && ag_op_grad(s->op, (uint32_t)i) == AG_GRAD_RULE) floats[m++] = i;
+    }
+    for (unsigned subset = 1; subset < 1u << m; subset++) {
+        if (m > 3 && subset != (1u << m) - 1) continue;
+        for (int i = 0; i < n; i++) in[i].leaf = false;
+        for (int j = 0; j < m; j++) in[floats[j]].leaf = subset >> j & 1;
+        char text[200];
+        snprintf(text, sizeof text, "%s, %s, operands %#x", s->op->name, what, subset);
+        check_gradients(text, apply_subject, s, in, n, 2);
+    }
+}
+
+static void try_probe_case(const ag_op *op, uint32_t c) {
+    const ag_probe_case *probe = &op->probe->cases[c];
+    subject s = {.op = op, .attrs = probe->attrs, .n = (int)probe->n_in};
+    for (int strided = 0; strided < 2; strided++) {
+        check_input in[CHECK_INPUTS] = {{0}};
+        double low[CHECK_INPUTS], high[CHECK_INPUTS];
+        for (int i = 0; i < s.n; i++) {
+            const ag_probe_input *p = &probe->in[i];
+            in[i].dtype = p->dtype;
+            in[i].rank = p->rank;
+            memcpy(in[i].dim, p->dim, sizeof p->dim);
+            in[i].transposed = strided;
+            bool own = p->lo != 0 || p->hi != 0;
+            int k = i < 2 ? i : 2;
+            low[i] = own ? p->lo : op->probe->lo[k];
+            high[i] = own ? p->hi : op->probe->hi[k];
+            if (!own && low[i] == 0 && high[i] == 0) {
+                low[i] = p->dtype == AG_BOOL ? 0 : -2;
+                high[i] = p->dtype == AG_BOOL ? 1 : 2;
+            }
+        }
+        fill(op, in, s.n, low, high, 100 + c);
+        char what[64];
+        snprintf(what, sizeof what, "case %u%s", (unsigned)c, strided ? ", strided" : "");
+        try_subsets(&s, in, s.n, what);
+        release(in, s.n);
+    }
+}
+
+/* Elementwise rows bring no cases: shapes of ranks 0 to 4, empty, of size 1, and broadcast pairs. */
+typedef struct pair {
+    int rank[2];
+    int64_t dim[2][4];
+} pair;
+static const pair shapes[] = {
+    {{0, 0}, {{0}, {0}}},
+    {{1, 1}, {{3}, {3}}},
+    {{1, 1}, {{0}, {0}}},
+    {{1, 0}, {{4}, {0}}},
+    {{0, 1}, {{0}, {4}}},
+    {{2, 2}, {{2, 3}, {2, 3}}},
+    {{2, 2}, {{2, 1}, {1, 3}}},
+    {{2, 1}, {{2, 3}, {3}}},
+    {{1, 2}, {{3}, {2, 3}}},
+    {{3, 3}, {{2, 1, 2}, {2, 2, 2}}},
+    {{4, 2}, {{1, 2, 1, 2}, {2, 1}}},
+    {{3, 3}, {{2, 0, 3}, {2, 1, 3}}},
+};
+
+static void try_elementwise(const ag_op *op) {
+    double number = 1.7;
+    subject s = {.op = op, .attrs = op->attr_size ? &number : NULL, .n = (int)op->min_in};
+    for (size_t c = 0; c < sizeof shapes / sizeof shapes[0]; c++) {
+        for (int strided = 0; strided < 2; strided++) {
+            check_input in[CHECK_INPUTS] = {{0}};
+            for (int i = 0; i < s.n; i++) {
+                in[i].dtype = AG_F64;
+                in[i].rank = shapes[c].rank[i];
+                memcpy(in[i].dim, shapes[c].dim[i], sizeof shapes[c].dim[i]);
+                in[i].transposed = strided;
+            }
+            fill(op, in, s.n, op->probe->lo, op->probe->hi, 10 + c);
+            char what[64];
+            snprintf(what, sizeof what, "shapes %zu%s", c, strided ? ", strided" : "");
+            try_subsets(&s, in, s.n, what);
+            release(in, s.n);
+        }
+    }
+}
+
+/* The same rows on scalars of the strip, alone and beside a tensor. */
+static ag_value on_strip(ag_tape *t, const ag_value *in, void *user) {
+    const subject *s = user;
+    (void)t;
+    uint32_t row = 0;
+    while (ag_op_at(row) != s->op) row++; /* elementwise rows are registered first, in order */
+    return ag_elementwise(row, in, (uint32_t)s->n, 1.7);
+}
+
+static void try_strip(const ag_op *op) {
+    subject s = {.op = op, .n = (int)op->min_in};
+    for (int tensor = 0; tensor < s.n; tensor++) { /* 0: both scalars; 1: the second is a tensor */
+        check_input in[CHECK_INPUTS] = {{0}};
+        for (int i = 0; i < s.n; i++) {
+            in[i].dtype = AG_F64;
+            in[i].scalar = !(tensor && i == 1);
+            in[i].rank = in[i].scalar ? 0 : 1;
+            in[i].dim[0] = 3;
+        }
+        fill(op, in, s.n, op->probe->lo, op->probe->hi, 3);
+        for (int i = 0; i < s.n; i++) in[i].leaf = true;
+        char what[80];
+        snprintf(what, sizeof what, "%s on the strip (%d)", op->name, tensor);
+        check_gradients(what, on_strip, &s, in, s.n, 2);
+        release(in, s.n);
+    }
+}
+
+/* ---- the tests ------------------------------------------------------------------------------------------------------------------- */
+
+static int operations(void) {
+    int n = 0;
+    while (ag_op_at((uint32_t)n)) n++;
+    return n;
+}
+
+START_TEST(every_row_agrees_with_central_differences) {
+    const ag_op *op = ag_op_at((uint32_t)_i);
+    if (!op) return; /* the loop is sized by operations() below */
+    if (!differentiable(op)) return;
+    ck_assert_msg(op->probe != NULL, "%s is differentiable and has no probe", op->name);
+    if (op->traits & AG_TRAIT_ELEMENTWISE && op->probe->n_cases == 0) {
+        try_elementwise(op);
+        try_strip(op);
+        return;
+    }
+    ck_assert_msg(op->probe->n_cases > 0, "%s has a probe without cases", op->name);
+    for (uint32_t c = 0; c < op->probe->n_cases; c++) try_probe_case(op, c);
+}
+END_TEST
+
+START_TEST(every_descriptor_is_consistent) {
+    const ag_op *op = ag_op_at((uint32_t)_i);
+    ag_error error = {0};
+    ck_assert_msg(ag_op_check(op, &error) == AG_OK, "%s", error.message);
+    ck_assert_ptr_eq(ag_op_find(op->name), op);
+    ck_assert_msg(op->formula != NULL, "%s has no formula", op->name);
+}
+END_TEST
+
+START_TEST(a_name_can_be_taken_once) {
+    ag_op other = *ag_op_find("exp");
+    ag_error error = {0};
+    ck_assert_int_eq(ag_op_register(ag_op_find("exp"), &error), AG_OK);
+    ck_assert_int_eq(ag_op_register(&other, &error), AG_ERROR_NAME);
+    ck_assert_ptr_nonnull(strstr(error.message, "exp"));
+    ck_assert_ptr_null(ag_op_find("no such operation"));
+}
+END_TEST
+
+Suite *registry_suite(void) {
+    Suite *s = suite_create("registry");
+    TCase *c = tcase_create("registry");
+    tcase_set_timeout(c, 120);
+    tcase_add_loop_test(c, every_row_agrees_with_central_differences, 0, operations());
+    tcase_add_loop_test(c, every_descriptor_is_consistent, 0, operations());
+    tcase_add_test(c, a_name_can_be_taken_once);
+    suite_add_tcase(s, c);
+    return s;
+}
