@@ -1,0 +1,47 @@
+/* init: initial values of parameters. Fans as in PyTorch: a weight (n_out, n_in, window...) has
+ * fan_in = n_in * window and fan_out = n_out * window; for rank 1 both are its length. */
+#ifndef NN_INIT_H
+#define NN_INIT_H
+
+#include <autograd/autograd.h>
+
+#define NN_API AG_API
+
+AG_BEGIN_DECLS
+
+typedef enum nn_init_kind {
+    NN_INIT_CONSTANT,        /* a                                                             */
+    NN_INIT_UNIFORM,         /* uniform in [a, b)                                             */
+    NN_INIT_NORMAL,          /* mean a, standard deviation b                                  */
+    NN_INIT_GAUSSIAN_FAN,    /* mean 0, standard deviation 1 / sqrt(fan_in + 1)               */
+    NN_INIT_XAVIER_UNIFORM,  /* +-a sqrt(6 / (fan_in + fan_out)).  Glorot and Bengio 2010     */
+    NN_INIT_XAVIER_NORMAL,   /* sd a sqrt(2 / (fan_in + fan_out))                             */
+    NN_INIT_HE_UNIFORM,      /* +-sqrt(6 / fan_in).  He, Zhang, Ren, Sun 2015                 */
+    NN_INIT_HE_NORMAL,       /* sd sqrt(2 / fan_in)                                           */
+    NN_INIT_FAN_UNIFORM      /* +-1 / sqrt(b) where b is the fan given (0: zeros): PyTorch's linear */
+} nn_init_kind;
+
+/** An initialiser: plain data. */
+typedef struct nn_init {
+    nn_init_kind kind;
+    double a, b;
+} nn_init;
+
+NN_API nn_init nn_init_constant(double value);
+NN_API nn_init nn_init_uniform(double low, double high);
+NN_API nn_init nn_init_normal(double mean, double deviation);
+NN_API nn_init nn_init_gaussian(void); /* NN_INIT_GAUSSIAN_FAN */
+NN_API nn_init nn_init_xavier_uniform(double gain);
+NN_API nn_init nn_init_xavier_normal(double gain);
+NN_API nn_init nn_init_he_uniform(void);
+NN_API nn_init nn_init_he_normal(void);
+NN_API nn_init nn_init_fan_uniform(int64_t fan);
+
+/** Fill a tensor. Draws in f64 whatever the dtype, one draw an element (none for a constant), so f32 and f64
+ *  networks start alike. A bound that an f32 rounds up to may be reached.
+ *  Errors: AG_ERROR_DTYPE (not floating), AG_ERROR_VALUE (unknown kind, numbers not finite, b < a for UNIFORM,
+ *          b < 0 for NORMAL and FAN_UNIFORM). On error neither x nor the generator has changed. */
+NN_API ag_status nn_init_fill(nn_init init, ag_tensor *x, ag_random *random, ag_error *error);
+
+AG_END_DECLS
+#endif

@@ -1,0 +1,82 @@
+/* module: a layer is a thing with named parameters and a function from values to values.
+ *
+ * A module is a struct whose first member is an nn_module, and one function. A user's own layer:
+ *
+ *     typedef struct scale { nn_module base; nn_param *gain; } scale;
+ *
+ *     static ag_value scale_forward(nn_module *m, nn_pass *pass, ag_value x) {
+ *         return ag_mul(x, nn_use(pass, ((scale *)m)->gain));
+ *     }
+ *     nn_module *scale_new(int64_t n, ag_error *error) {
+ *         scale *s = nn_module_new(sizeof *s, "scale", scale_forward, error);
+ *         if (s) s->gain = nn_module_param(&s->base, "gain", 1, &n, nn_init_constant(1), error);
+ *         return s && s->gain ? &s->base : nn_module_free_null(&s->base);
+ *     }
+ *
+ * Parameters are declared, not allocated: nn_params_new (param.h) walks a finished tree, packs them all into
+ * one slab and initialises them. Not here: any derivative. */
+#ifndef NN_MODULE_H
+#define NN_MODULE_H
+
+#include <autograd/autograd.h>
+
+#include "init.h"
+
+AG_BEGIN_DECLS
+
+typedef struct nn_module nn_module;
+typedef struct nn_param nn_param;
+
+/** One pass through a network: the tape it records on, and whether it trains (dropout, batch norm). */
+typedef struct nn_pass {
+    ag_tape *tape;
+    bool training;
+} nn_pass;
+
+typedef ag_value nn_forward_function(nn_module *m, nn_pass *pass, ag_value x);
+
+struct nn_module {
+    const char *type;             /* "linear"; static text. Public, read only              */
+    nn_forward_function *forward; /* public                                                */
+    void (*destroy)(nn_module *m); /* frees what the layer itself allocated; NULL: nothing  */
+    /* private */
+    size_t size;
+    char *name; /* within its parent: "0", "encoder"; NULL for a root */
+    nn_param *params, *last_param;
+    nn_module *parent, *children, *last_child, *next;
+};
+
+/** A parameter, declared by a layer. `tensor` is NULL until nn_params_new. */
+struct nn_param {
+    char *name; /* within its module: "weight" */
+    int rank;
+    int64_t dim[AG_MAX_RANK];
+    nn_init init;
+    ag_tensor *tensor;
+    nn_param *next;
+};
+
+/** A zeroed block of `size` bytes that begins with an nn_module. NULL: out of memory. */
+NN_API void *nn_module_new(size_t size, const char *type, nn_forward_function *forward, ag_error *error);
+/** Free a module and everything below it; NULL is accepted. A child is freed by its parent: for one, the call
+ *  does nothing. Parameters' tensors belong to the nn_params, which is freed first. */
+NN_API void nn_module_free(nn_module *m);
+NN_API void *nn_module_free_null(nn_module *m); /* the same; returns NULL */
+/** Declare a parameter. The layout (n_out, n_in, ...) decides the fans of initialisers, as in PyTorch.
+ *  Errors: AG_ERROR_NAME (empty, has a dot, or taken), AG_ERROR_SHAPE, AG_ERROR_MEMORY */
+NN_API nn_param *nn_module_param(nn_module *m, const char *name, int rank, const int64_t *dim, nn_init init,
+                                 ag_error *error);
+/** Take ownership of a child under a name. A NULL child (one that failed to be made) fails with the error that is
+ *  in `error` already. On failure m is as it was, and the child still the caller's.
+ *  Errors: AG_ERROR_NAME (empty, has a dot, or taken), AG_ERROR_STATE (the child has a parent, or is m or above m),
+ *          AG_ERROR_VALUE (NULL child), AG_ERROR_MEMORY */
+NN_API ag_status nn_module_child(nn_module *m, const char *name, nn_module *child, ag_error *error);
+
+/** Run a module inside a scope of its name; the root, which has none, in the scope around it. */
+NN_API ag_value nn_forward(nn_module *m, nn_pass *pass, ag_value x);
+/** The parameter as a leaf on the pass's tape.
+ *  Errors (kept by the tape): AG_ERROR_STATE (not packed by nn_params_new) */
+NN_API ag_value nn_use(nn_pass *pass, nn_param *p);
+
+AG_END_DECLS
+#endif

@@ -1,0 +1,11 @@
+/* module_impl: walking a tree of modules. Internal. */
+#ifndef NNX_MODULE_IMPL_H
+#define NNX_MODULE_IMPL_H
+
+#include "module.h"
+
+/** The module after m in the tree below root, parents before children, in order of declaration; NULL: m was the
+ *  last. `for (m = root; m; m = nnx_module_after(root, m))` */
+nn_module *nnx_module_after(const nn_module *root, nn_module *m);
+
+#endif

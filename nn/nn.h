@@ -1,0 +1,15 @@
+/* The whole of nn, in reading order. It uses only what autograd/autograd.h makes public and contains no
+ * derivative of its own. */
+#ifndef NN_NN_H
+#define NN_NN_H
+
+#include "module.h" /* layers: a struct and one function */
+#include "param.h"  /* their parameters, in one slab     */
+#include "init.h"   /* initial values                    */
+#include "layers/layers.h"
+#include "loss.h"
+#include "optim.h"
+#include "data.h"
+#include "metric.h"
+
+#endif

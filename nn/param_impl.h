@@ -1,0 +1,12 @@
+/* param_impl: what optimisers read of a slab. Internal. */
+#ifndef NNX_PARAM_IMPL_H
+#define NNX_PARAM_IMPL_H
+
+#include "param.h"
+
+/** All gradients as one tensor of the slab's shape: parameters that were not reached hold zeros, padding too. Current
+ *  until the next sweep or zero_grad.
+ *  Errors: AG_ERROR_STATE (a gradient is invalid; names the first parameter) */
+ag_status nnx_params_gradient(nn_params *p, const ag_tensor **gradient, ag_error *error) AG_WARN_UNUSED;
+
+#endif

@@ -1,0 +1,160 @@
+/* init: the moments of each kind, what the draws depend on, what is refused. */
+#include "nn_support.h"
+
+#include <math.h>
+
+enum { ROWS = 60, COLUMNS = 50, WINDOW = 9, COUNT = ROWS * COLUMNS * WINDOW }; /* a weight (60, 50, 3, 3) */
+static const int64_t shape[] = {ROWS, COLUMNS, 3, 3};
+static const double fan_in = COLUMNS * WINDOW, fan_out = ROWS * WINDOW;
+
+static ag_tensor *filled(nn_init init, ag_dtype dtype, uint64_t seed) {
+    ag_tensor *x = ag_tensor_new(dtype, 4, shape, NULL);
+    ag_random random = {seed, 0};
+    ck_assert_ptr_nonnull(x);
+    ck_assert_int_eq(nn_init_fill(init, x, &random, NULL), AG_OK);
+    return x;
+}
+
+/* Sample mean and standard deviation within five standard errors. The error of the mean is sd / sqrt(n); that of the
+ * deviation is sd sqrt((k - 1) / n) / 2, with the kurtosis k = 3 of a normal and 9/5 of a uniform distribution. */
+static void check_moments(nn_init init, double mean, double deviation, double kurtosis) {
+    ag_tensor *x = filled(init, AG_F64, 17);
+    const double *v = ag_tensor_data(x);
+    double sum = 0, squares = 0;
+    for (int i = 0; i < COUNT; i++) sum += v[i];
+    const double m = sum / COUNT;
+    for (int i = 0; i < COUNT; i++) squares += (v[i] - m) * (v[i] - m);
+    const double s = sqrt(squares / COUNT);
+    ck_assert_double_eq_tol(m, mean, 5 * deviation / sqrt(COUNT));
+    ck_assert_double_eq_tol(s, deviation, 5 * deviation * sqrt((kurtosis - 1) / COUNT) / 2);
+    ag_tensor_free(x);
+}
+
+static void check_uniform(nn_init init, double low, double high) {
+    check_moments(init, (low + high) / 2, (high - low) / sqrt(12), 9.0 / 5);
+    ag_tensor *x = filled(init, AG_F64, 18);
+    int outside = 0;
+    for (int i = 0; i < COUNT; i++) outside += ag_tensor_get(x, i) < low || ag_tensor_get(x, i) >= high;
+    ck_assert_int_eq(outside, 0);
+    ag_tensor_free(x);
+}
+
+START_TEST(uniform_kinds_have_their_bounds) {
+    const double glorot = sqrt(6 / (fan_in + fan_out)), he = sqrt(6 / fan_in);
+    check_uniform(nn_init_uniform(-1, 3), -1, 3);
+    check_uniform(nn_init_xavier_uniform(1), -glorot, glorot);
+    check_uniform(nn_init_xavier_uniform(5.0 / 3), -5.0 / 3 * glorot, 5.0 / 3 * glorot);
+    check_uniform(nn_init_he_uniform(), -he, he);
+    check_uniform(nn_init_fan_uniform(100), -0.1, 0.1);
+}
+END_TEST
+
+START_TEST(normal_kinds_have_their_moments) {
+    check_moments(nn_init_normal(2, 0.5), 2, 0.5, 3);
+    check_moments(nn_init_gaussian(), 0, 1 / sqrt(fan_in + 1), 3);
+    check_moments(nn_init_xavier_normal(2), 0, 2 * sqrt(2 / (fan_in + fan_out)), 3);
+    check_moments(nn_init_he_normal(), 0, sqrt(2 / fan_in), 3);
+}
+END_TEST
+
+START_TEST(fans_of_a_matrix_and_of_a_vector) {
+    /* A normal draw times a known deviation: the ratio of two fills from one seed is the ratio of deviations. */
+    const int64_t matrix[] = {3, 8}, vector = 8;
+    for (int rank = 1; rank <= 2; rank++) {
+        ag_tensor *x = ag_tensor_new(AG_F64, rank, rank == 2 ? matrix : &vector, NULL);
+        ag_random random = {5, 0};
+        ck_assert_int_eq(nn_init_fill(nn_init_normal(0, 1), x, &random, NULL), AG_OK);
+        const double unit = ag_tensor_get(x, 0);
+        random.counter = 0;
+        ck_assert_int_eq(nn_init_fill(nn_init_he_normal(), x, &random, NULL), AG_OK);
+        ck_assert_double_eq_tol(ag_tensor_get(x, 0) / unit, 0.5, 1e-15);
+        random.counter = 0;
+        ck_assert_int_eq(nn_init_fill(nn_init_xavier_normal(1), x, &random, NULL), AG_OK);
+        ck_assert_double_eq_tol(ag_tensor_get(x, 0) / unit, sqrt(2 / (8 + (rank == 2 ? 3.0 : 8.0))), 1e-15);
+        ag_tensor_free(x);
+    }
+}
+END_TEST
+
+START_TEST(a_constant_draws_nothing) {
+    ag_tensor *x = ag_tensor_new(AG_F32, 4, shape, NULL);
+    ag_random random = {1, 41};
+    ck_assert_int_eq(nn_init_fill(nn_init_constant(-2.5), x, &random, NULL), AG_OK);
+    ck_assert_uint_eq(random.counter, 41);
+    int others = 0;
+    for (int i = 0; i < COUNT; i++) others += ag_tensor_get(x, i) != -2.5;
+    ck_assert_int_eq(others, 0);
+    ag_tensor_free(x);
+}
+END_TEST
+
+START_TEST(f32_starts_as_f64_does_rounded) {
+    ag_tensor *single = filled(nn_init_he_normal(), AG_F32, 3), *twice = filled(nn_init_he_normal(), AG_F64, 3);
+    int others = 0;
+    for (int i = 0; i < COUNT; i++) others += ag_tensor_get(single, i) != (double)(float)ag_tensor_get(twice, i);
+    ck_assert_int_eq(others, 0);
+    ag_tensor_free(single);
+    ag_tensor_free(twice);
+}
+END_TEST
+
+START_TEST(the_seed_decides) {
+    ag_tensor *a = filled(nn_init_gaussian(), AG_F64, 3), *b = filled(nn_init_gaussian(), AG_F64, 3),
+              *c = filled(nn_init_gaussian(), AG_F64, 4);
+    const size_t bytes = COUNT * sizeof(double);
+    ck_assert_mem_eq(ag_tensor_data(a), ag_tensor_data(b), bytes);
+    ck_assert_mem_ne(ag_tensor_data(a), ag_tensor_data(c), bytes);
+    ag_tensor_free(a);
+    ag_tensor_free(b);
+    ag_tensor_free(c);
+}
+END_TEST
+
+START_TEST(what_makes_no_sense_is_refused_and_changes_nothing) {
+    const nn_init bad[] = {nn_init_uniform(1, 0),        nn_init_normal(0, -1),   nn_init_constant(NAN),
+                           nn_init_uniform(0, INFINITY), nn_init_fan_uniform(-1), {(nn_init_kind)99, 0, 0}};
+    const int64_t n = 3;
+    ag_tensor *x = ag_tensor_from(AG_F32, 1, &n, (const double[]){1, 2, 3}, NULL);
+    const uint64_t version = ag_tensor_version(x);
+    ag_random random = {1, 7};
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        ag_error error = {0};
+        ck_assert_int_eq(nn_init_fill(bad[i], x, &random, &error), AG_ERROR_VALUE);
+        ck_assert_str_ne(error.message, "");
+    }
+    ck_assert_uint_eq(ag_tensor_version(x), version);
+    ck_assert_uint_eq(random.counter, 7);
+    ag_tensor_free(x);
+    x = ag_tensor_new(AG_I64, 1, &n, NULL);
+    ck_assert_int_eq(nn_init_fill(nn_init_constant(1), x, &random, NULL), AG_ERROR_DTYPE);
+    ag_tensor_free(x);
+}
+END_TEST
+
+START_TEST(empty_tensors_and_a_fan_of_nothing_are_legal) {
+    const int64_t empty[] = {3, 0}, n = 3;
+    ag_random random = {1, 0};
+    ag_tensor *x = ag_tensor_new(AG_F32, 2, empty, NULL);
+    ck_assert_int_eq(nn_init_fill(nn_init_he_normal(), x, &random, NULL), AG_OK);
+    ag_tensor_free(x);
+    x = ag_tensor_new(AG_F32, 1, &n, NULL);
+    ck_assert_int_eq(nn_init_fill(nn_init_fan_uniform(0), x, &random, NULL), AG_OK);
+    for (int i = 0; i < 3; i++) ck_assert_double_eq(ag_tensor_get(x, i), 0);
+    ag_tensor_free(x);
+}
+END_TEST
+
+Suite *init_suite(void) {
+    Suite *s = suite_create("init");
+    TCase *tc = tcase_create("init");
+    tcase_add_test(tc, uniform_kinds_have_their_bounds);
+    tcase_add_test(tc, normal_kinds_have_their_moments);
+    tcase_add_test(tc, fans_of_a_matrix_and_of_a_vector);
+    tcase_add_test(tc, a_constant_draws_nothing);
+    tcase_add_test(tc, f32_starts_as_f64_does_rounded);
+    tcase_add_test(tc, the_seed_decides);
+    tcase_add_test(tc, what_makes_no_sense_is_refused_and_changes_nothing);
+    tcase_add_test(tc, empty_tensors_and_a_fan_of_nothing_are_legal);
+    suite_add_tcase(s, tc);
+    return s;
+}
