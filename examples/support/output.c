@@ -1,0 +1,74 @@
+/* output: see output.h. */
+#define _POSIX_C_SOURCE 200809L
+
+#include "output.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static ag_status fail_at(const char *path, ag_error *error) {
+    return ag_fail(error, AG_ERROR_IO, "cannot write %s: %s", path, strerror(errno));
+}
+
+/* A new, empty file beside `path`: *name is freed with ag_release_string. */
+static ag_status open_beside(const char *path, char **name, int *fd, ag_error *error) {
+    static const char ending[] = ".XXXXXX";
+    struct stat info;
+    if (stat(path, &info) == 0 && !S_ISREG(info.st_mode))
+        return ag_fail(error, AG_ERROR_IO, "cannot write %s: not a regular file", path);
+    *name = ag_alloc(strlen(path) + sizeof ending);
+    if (!*name) return ag_fail(error, AG_ERROR_MEMORY, "name of a file beside %s", path);
+    strcat(strcpy(*name, path), ending);
+    *fd = mkstemp(*name);
+    if (*fd >= 0) return AG_OK;
+    const ag_status status = fail_at(path, error);
+    ag_release_string(*name);
+    return status;
+}
+
+ag_status output_check(const char *path, ag_error *error) {
+    char *name;
+    int fd;
+    const ag_status status = open_beside(path, &name, &fd, error);
+    if (status != AG_OK) return status;
+    close(fd);
+    unlink(name);
+    ag_release_string(name);
+    return AG_OK;
+}
+
+/* mkstemp's file is private; give it the mode that any new file gets. */
+static int usual_mode(int fd) {
+    const mode_t mask = umask(0);
+    umask(mask);
+    return fchmod(fd, 0666 & ~mask);
+}
+
+static bool write_all(int fd, const char *data, size_t size) {
+    while (size > 0) {
+        const ssize_t n = write(fd, data, size);
+        if (n < 0 && errno == EINTR) continue;
+        if (n < 0) return false;
+        data += n;
+        size -= (size_t)n;
+    }
+    return true;
+}
+
+ag_status output_write(const char *path, const void *data, size_t size, ag_error *error) {
+    char *name;
+    int fd;
+    ag_status status = open_beside(path, &name, &fd, error);
+    if (status != AG_OK) return status;
+    const bool written = write_all(fd, data, size) && usual_mode(fd) == 0 && fsync(fd) == 0;
+    if (!written) status = fail_at(path, error);
+    if (close(fd) != 0 && status == AG_OK) status = fail_at(path, error);
+    if (status == AG_OK && rename(name, path) != 0) status = fail_at(path, error);
+    if (status != AG_OK) unlink(name);
+    ag_release_string(name);
+    return status;
+}

@@ -1,0 +1,293 @@
+/* train_digits: the whole journey. A network learns to read handwritten digits.
+ *
+ *     train_digits                                    10,000 digits that the program draws itself
+ *     train_digits --data DIR --plot run.png          MNIST or Fashion-MNIST, and a picture of the run
+ *     train_digits --save net.safetensors             ... and later --load net.safetensors
+ *
+ * Read main first, then train_batch: a training step is mark, build, backward, step, rewind. */
+#define _POSIX_C_SOURCE 200809L
+
+#include <nn/nn.h>
+
+#include "support/digits_settings.h"
+#include "support/output.h"
+#include "support/picture.h"
+#include "support/progress.h"
+#include "support/training_picture.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+enum { CLASSES = 10, DRAWN = 10000, DRAWN_FOR_TRAINING = 8000, TEST_BATCH = 500, LOSS_POINTS = 20 };
+enum { EXIT_INTERRUPTED = 130 };
+
+/* The drawn digits are one data set: --seed changes what is learnt from it, not the set. */
+static const uint64_t DRAWN_SEED = 1;
+
+/* ---- Ctrl-C ------------------------------------------------------------------------------------------ */
+
+static volatile sig_atomic_t interrupted = 0;
+
+static void on_interrupt(int signal_number) {
+    (void)signal_number;
+    interrupted = 1;
+}
+
+static void watch_for_interrupt(void) {
+    struct sigaction action = {.sa_handler = on_interrupt, .sa_flags = (int)SA_RESETHAND}; /* a second one kills */
+    sigemptyset(&action.sa_mask);
+    sigaction(SIGINT, &action, NULL);
+}
+
+/* ---- what a run consists of ---------------------------------------------------------------------------- */
+
+typedef struct run {
+    settings set;
+    nn_dataset train, test;
+    nn_batcher *train_batches, *test_batches;
+    nn_module *net;
+    nn_params *params;
+    nn_optim *optim;
+    ag_tape *tape;
+    nn_confusion in_training; /* of the current epoch, read off the logits that training computes */
+    nn_confusion in_test;     /* of the last test                                                  */
+    training_picture picture;
+    progress progress;
+} run;
+
+static ag_status get_data(run *r, ag_error *error) {
+    if (r->set.data) return nn_dataset_mnist(r->set.data, &r->train, &r->test, error);
+    nn_dataset all;
+    ag_status status = nn_dataset_digits(DRAWN, DRAWN_SEED, &all, error);
+    if (status == AG_OK) status = nn_dataset_rows(&all, 0, DRAWN_FOR_TRAINING, &r->train, error);
+    if (status == AG_OK) status = nn_dataset_rows(&all, DRAWN_FOR_TRAINING, DRAWN, &r->test, error);
+    nn_dataset_clear(&all);
+    return status;
+}
+
+/* pixels - hidden - ... - 10, ReLU between the layers. */
+static ag_status build_network(run *r, ag_error *error) {
+    const settings *s = &r->set;
+    int64_t sizes[MAX_HIDDEN + 2];
+    int n = 0;
+    sizes[n++] = ag_tensor_meta(r->train.x)->dim[1];
+    for (int i = 0; i < s->n_hidden; i++) sizes[n++] = s->hidden[i];
+    sizes[n++] = CLASSES;
+    if (!(r->net = nn_mlp(sizes, n, NN_RELU, NULL, error))) return error->status;
+    if (!(r->params = nn_params_new(r->net, AG_F32, (uint64_t)s->seed, error))) return error->status;
+    if (!s->quiet) {
+        for (int i = 0; i < n; i++) printf("%s%" PRId64, i > 0 ? "-" : "", sizes[i]);
+        printf(": %" PRId64 " parameters, %" PRId64 " samples to train, %" PRId64 " to test\n",
+               nn_params_elements(r->params), nn_dataset_size(&r->train), nn_dataset_size(&r->test));
+    }
+    return s->load ? nn_params_load(r->params, s->load, error) : AG_OK;
+}
+
+static ag_status prepare_training(run *r, ag_error *error) {
+    const settings *s = &r->set;
+    const ag_tape_options options = {.threads = (int)s->threads, .seed = (uint64_t)s->seed};
+    if (!(r->tape = ag_tape_new(&options))) return ag_fail(error, AG_ERROR_MEMORY, "no memory for a tape");
+    if (!(r->optim = nn_adam(r->params, s->lr, error))) return error->status;
+    r->train_batches = nn_batcher_new(&r->train, s->batch, true, (uint64_t)s->seed, error);
+    if (!r->train_batches) return error->status;
+    r->test_batches = nn_batcher_new(&r->test, TEST_BATCH, false, 0, error);
+    if (!r->test_batches) return error->status;
+    r->picture.images = r->test.x;
+    progress_begin(&r->progress, !s->quiet, s->epochs, nn_dataset_size(&r->train));
+    return AG_OK;
+}
+
+static void run_clear(run *r) {
+    training_picture_clear(&r->picture);
+    nn_confusion_clear(&r->in_training);
+    nn_confusion_clear(&r->in_test);
+    nn_batcher_free(r->train_batches);
+    nn_batcher_free(r->test_batches);
+    ag_tape_free(r->tape);
+    nn_optim_free(r->optim);
+    nn_params_free(r->params);
+    nn_module_free(r->net);
+    nn_dataset_clear(&r->train);
+    nn_dataset_clear(&r->test);
+}
+
+/* ---- training -------------------------------------------------------------------------------------------- */
+
+/* One step on a batch x (m, pixels), y (m). */
+static ag_status train_batch(run *r, ag_tensor *x, ag_tensor *y, double *loss, ag_error *error) {
+    const ag_mark start = ag_tape_mark(r->tape);
+    nn_pass pass = {r->tape, true};
+    nn_optim_zero_grad(r->optim);
+    const ag_value logits = nn_forward(r->net, &pass, ag_constant(r->tape, x)); /* (m, 10) */
+    const ag_value objective = nn_cross_entropy(logits, ag_constant(r->tape, y));
+    ag_status status = ag_backward(objective);
+    if (status == AG_OK) status = nn_optim_step(r->optim, error);
+    if (status == AG_OK) status = nn_confusion_add(&r->in_training, logits, y, error);
+    *loss = ag_item(objective);
+    const ag_status recorded = ag_tape_rewind(r->tape, start);
+    return recorded == AG_OK ? status : ag_fail(error, recorded, "%s", ag_tape_message(r->tape));
+}
+
+/* One pass through the training data. *mean is the mean loss over what was seen. */
+static ag_status train_epoch(run *r, int64_t epoch, double *mean, ag_error *error) {
+    const int64_t batches = nn_batcher_count(r->train_batches), samples = nn_dataset_size(&r->train);
+    const int64_t a_point = (batches + LOSS_POINTS - 1) / LOSS_POINTS; /* batches to a point of the curve */
+    const double started = seconds_now();
+    double sum = 0, recent = 0; /* of losses: over all samples so far; over the batches since the last point */
+    int64_t seen = 0, batch = 0;
+    ag_tensor *x, *y;
+
+    nn_confusion_clear(&r->in_training);
+    ag_status status = nn_confusion_init(&r->in_training, CLASSES, error);
+    nn_batcher_start(r->train_batches, epoch);
+    while (status == AG_OK && !interrupted && nn_batcher_next(r->train_batches, &x, &y)) {
+        double loss;
+        status = train_batch(r, x, y, &loss, error);
+        if (status != AG_OK) break;
+        batch++;
+        if (!isfinite(loss))
+            return ag_fail(error, AG_ERROR_NONFINITE,
+                           "the loss is %g in epoch %" PRId64 ", batch %" PRId64 "; a smaller --lr may help", loss,
+                           epoch + 1, batch);
+        seen += ag_tensor_count(y);
+        sum += loss * (double)ag_tensor_count(y);
+        recent += loss;
+        if (batch % a_point == 0) {
+            const double at = (double)epoch + (double)seen / (double)samples;
+            status = curve_add(&r->picture.loss, at, recent / (double)a_point, error);
+            recent = 0;
+        }
+        progress_show(&r->progress, epoch, seen, started, sum / (double)seen);
+    }
+    *mean = sum / (double)seen; /* NaN when interrupted at once */
+    return status;
+}
+
+/* ---- testing ------------------------------------------------------------------------------------------------ */
+
+/* Note the misread samples of a batch that begins at sample `first`; logits (m, 10), y (m). */
+static ag_status note_misread(misread *wrong, ag_value logits, const ag_tensor *y, int64_t first,
+                              ag_error *error) {
+    const int64_t *truth = ag_tensor_data(y);
+    const int64_t *guess = ag_data(ag_argmax(logits, 1, false));
+    if (!guess) return ag_fail(error, AG_ERROR_FAILED, "the largest logits cannot be read");
+    for (int64_t i = 0; i < ag_tensor_count(y) && wrong->n < MISREAD_SHOWN; i++) {
+        if (guess[i] == truth[i]) continue;
+        wrong->at[wrong->n].sample = first + i;
+        wrong->at[wrong->n].truth = truth[i];
+        wrong->at[wrong->n++].guess = guess[i];
+    }
+    return AG_OK;
+}
+
+static ag_status test_network(run *r, ag_error *error) {
+    ag_tensor *x, *y;
+    int64_t first = 0;
+    r->picture.wrong.n = 0;
+    nn_confusion_clear(&r->in_test);
+    ag_status status = nn_confusion_init(&r->in_test, CLASSES, error);
+    nn_batcher_start(r->test_batches, 0);
+    while (status == AG_OK && nn_batcher_next(r->test_batches, &x, &y)) {
+        const ag_mark start = ag_tape_mark(r->tape);
+        nn_pass pass = {r->tape, false};
+        ag_no_grad_begin(r->tape);
+        const ag_value logits = nn_forward(r->net, &pass, ag_constant(r->tape, x));
+        ag_no_grad_end(r->tape);
+        status = nn_confusion_add(&r->in_test, logits, y, error);
+        if (status == AG_OK) status = note_misread(&r->picture.wrong, logits, y, first, error);
+        first += ag_tensor_count(y);
+        const ag_status recorded = ag_tape_rewind(r->tape, start);
+        if (recorded != AG_OK) status = ag_fail(error, recorded, "%s", ag_tape_message(r->tape));
+    }
+    return status;
+}
+
+/* ---- a run from beginning to end ------------------------------------------------------------------------------ */
+
+static ag_status train(run *r, ag_error *error) {
+    const int64_t epochs = r->set.epochs;
+    ag_status status = AG_OK;
+    for (int64_t epoch = 0; status == AG_OK && epoch < epochs && !interrupted; epoch++) {
+        double loss = NAN;
+        const double started = seconds_now();
+        status = train_epoch(r, epoch, &loss, error);
+        const double seconds = seconds_now() - started;
+        progress_clear(&r->progress);
+        if (status != AG_OK || interrupted) break;
+
+        status = test_network(r, error);
+        if (status != AG_OK) break;
+        const double in_training = nn_confusion_accuracy(&r->in_training),
+                     in_test = nn_confusion_accuracy(&r->in_test);
+        status = curve_add(&r->picture.train, (double)epoch + 1, in_training, error);
+        if (status == AG_OK) status = curve_add(&r->picture.test, (double)epoch + 1, in_test, error);
+        if (r->set.quiet) continue;
+        printf("epoch %2" PRId64 "/%" PRId64 "  loss %.4f  train %.4f  test %.4f  %.2f s\n", epoch + 1, epochs,
+               loss, in_training, in_test, seconds);
+        fflush(stdout); /* a log file should grow as the run does */
+    }
+    if (status == AG_OK && interrupted)
+        fprintf(stderr, "train_digits: interrupted after %" PRId64 " steps\n", nn_optim_steps(r->optim));
+    return status;
+}
+
+static ag_status save(const run *r, ag_error *error) {
+    const char *const metadata[] = {"program", "train_digits", NULL};
+    if (!r->set.save) return AG_OK;
+    const ag_status status = nn_params_save(r->params, r->set.save, metadata, error);
+    if (status == AG_OK && !r->set.quiet) printf("saved %s\n", r->set.save);
+    return status;
+}
+
+static ag_status plot(const run *r, ag_error *error) {
+    if (!r->set.plot) return AG_OK;
+    const ag_status status = training_picture_write(&r->picture, r->set.plot, error);
+    if (status == AG_OK && !r->set.quiet) printf("drew %s\n", r->set.plot);
+    return status;
+}
+
+static ag_status report(const run *r, ag_error *error) {
+    char text[4096];
+    if (!r->set.quiet) {
+        nn_confusion_text(&r->in_test, text, sizeof text);
+        printf("\n%s\n", text);
+    }
+    printf("test accuracy %.4f (%" PRId64 "/%" PRId64 ")\n", nn_confusion_accuracy(&r->in_test),
+           nn_confusion_correct(&r->in_test), nn_confusion_total(&r->in_test));
+    if (fflush(stdout) != 0) return ag_fail(error, AG_ERROR_IO, "cannot write to the standard output");
+    return AG_OK;
+}
+
+/* What would spoil the end of a run is found before its beginning. */
+static ag_status check_outputs(const settings *s, ag_error *error) {
+    ag_status status = s->save ? output_check(s->save, error) : AG_OK;
+    if (status == AG_OK && s->plot) status = picture_check(s->plot, error);
+    return status;
+}
+
+int main(int argc, char **argv) {
+    run r = {0};
+    ag_error error = {0};
+    int exit_status;
+    if (!settings_read(&r.set, argc, argv, &exit_status)) return exit_status;
+
+    ag_status status = check_outputs(&r.set, &error);
+    if (status == AG_OK) status = get_data(&r, &error);
+    if (status == AG_OK) status = build_network(&r, &error);
+    if (status == AG_OK) status = prepare_training(&r, &error);
+    if (status == AG_OK) {
+        watch_for_interrupt();
+        status = train(&r, &error);
+    }
+    if (status == AG_OK) status = save(&r, &error);
+    if (status == AG_OK) status = test_network(&r, &error);
+    if (status == AG_OK) status = plot(&r, &error);
+    if (status == AG_OK) status = report(&r, &error);
+
+    if (status != AG_OK) fprintf(stderr, "train_digits: %s\n", error.message);
+    run_clear(&r);
+    return status != AG_OK ? EXIT_FAILURE : interrupted ? EXIT_INTERRUPTED : EXIT_SUCCESS;
+}
