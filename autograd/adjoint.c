@@ -96,14 +96,12 @@ ag_status agx_hold_leaf(ag_tape *t, uint32_t id) {
 
 void ag_retain(ag_value v) {
     ag_tape *t = v.tape;
-    if (!t || agx_check_operands(t, "retain", &v, 1) != AG_OK) return;
+    if (!t || agx_check_operands(t, "retain", &v, 1) != AG_OK || agx_held_of(t, v.id)) return;
     ag_entry *e = agx_entry(t, v.id);
     if (agx_is_wide(e)) {
         agx_record *r = e->u.wide;
-        if (r->flags & (AGX_LEAF | AGX_RETAIN) || hold(t, v.id) != AG_OK) return;
-        r->flags |= AGX_RETAIN;
-    } else if ((e->op & AGX_STRIP_CODE) != AGX_STRIP_LEAF && !(e->op & AGX_STRIP_RETAIN) &&
-               hold(t, v.id) == AG_OK) {
+        if (!(r->flags & AGX_LEAF) && hold(t, v.id) == AG_OK) r->flags |= AGX_RETAIN;
+    } else if ((e->op & AGX_STRIP_CODE) != AGX_STRIP_LEAF && hold(t, v.id) == AG_OK) {
         e->op |= AGX_STRIP_RETAIN;
     }
 }
@@ -150,6 +148,7 @@ double ag_item_grad(ag_value leaf) {
 }
 
 void ag_zero_grad(ag_tape *t) {
+    if (!t) return;
     for (agx_held *h = t->held; h; h = h->previous) {
         agx_slot *slot = h->leaf ? &h->leaf->slot : &h->slot;
         agx_buffer_drop(&t->pool, slot->buffer);

@@ -212,7 +212,8 @@ typedef struct call {
     ag_array *arrays;      /* (n) operands as forward sees them */
     const ag_meta **metas; /* (n) */
     agx_record *record[4]; /* outputs */
-    ag_error error;
+    bool draws;            /* its random numbers come from the tape's generator */
+    ag_error *error;       /* not in here: an initialiser would clear all of its text */
 } call;
 
 static ag_status fail(call *c, ag_status status, const char *message) {
@@ -310,9 +311,9 @@ static ag_status compute(call *c, const ag_meta *metas) {
                  .n_in = c->n,
                  .attrs = c->attrs,
                  .work = &c->t->work,
-                 .error = &c->error};
+                 .error = c->error};
     ag_status status = op->forward(&e);
-    if (status != AG_OK) return fail(c, status, c->error.message[0] ? c->error.message : ag_status_text(status));
+    if (status != AG_OK) return fail(c, status, c->error->message[0] ? c->error->message : ag_status_text(status));
     return AG_OK;
 }
 
@@ -325,12 +326,25 @@ static ag_status copy_attributes(call *c) {
     }
     char *copy = agx_arena_take(&c->t->arena, op->attr_size, 16);
     if (!copy) return fail(c, AG_ERROR_MEMORY, "out of memory for its attributes");
-    if (c->attrs)
+    if (c->attrs) {
         memcpy(copy, c->attrs, op->attr_size);
-    else
+    } else {
         agx_op_default_attrs(op, copy);
+        c->draws = agx_op_set_random(op, copy, c->t->random);
+    }
     c->attrs = copy;
     return AG_OK;
+}
+
+/* A user's shape rule may answer anything: rank, signs, and products that overflow are checked before they are used. */
+static bool possible(const ag_meta *meta) {
+    if ((unsigned)meta->dtype >= AG_DTYPE_COUNT || meta->rank < 0 || meta->rank > AG_MAX_RANK) return false;
+    int64_t bytes = (int64_t)ag_dtype_size(meta->dtype);
+    for (int d = 0; d < meta->rank; d++) {
+        int64_t dim = meta->dim[d] ? meta->dim[d] : 1; /* an empty array's other dimensions must be sound, too */
+        if (dim < 0 || __builtin_mul_overflow(bytes, dim, &bytes)) return false;
+    }
+    return true;
 }
 
 /* Records, operand list and numbers; on failure the caller releases the arena. */
@@ -341,10 +355,13 @@ static ag_status build(call *c) {
     ag_status status = copy_attributes(c);
     if (status != AG_OK) return status;
     read_operands(c);
-    ag_query q = {.op = op, .in = c->metas, .n_in = c->n, .attrs = c->attrs, .error = &c->error};
+    ag_query q = {.op = op, .in = c->metas, .n_in = c->n, .attrs = c->attrs, .error = c->error};
     metas[0].offset = 0;
     status = op->infer(&q, metas);
-    if (status != AG_OK) return fail(c, status, c->error.message[0] ? c->error.message : ag_status_text(status));
+    if (status != AG_OK) return fail(c, status, c->error->message[0] ? c->error->message : ag_status_text(status));
+    for (uint32_t k = 0; k < op->outputs; k++) {
+        if (!possible(&metas[k])) return fail(c, AG_ERROR_SHAPE, "its shape rule gives no possible shape");
+    }
     if (!agx_reserve(t, op->outputs)) return t->error.status;
     uint32_t *ids = agx_arena_take(&t->arena, c->n * sizeof *ids + 1, sizeof(uint32_t));
     if (!ids) return fail(c, AG_ERROR_MEMORY, "out of memory for a record");
@@ -379,23 +396,60 @@ static ag_value apply(call *c) {
     }
     uint32_t id = append_record(t, c->record[0]);
     for (uint32_t k = 1; k < op->outputs; k++) append_record(t, c->record[k]);
+    if (c->draws) agx_draw(t, &c->record[0]->meta);
     return (ag_value){.tape = t, .id = id, .epoch = t->head.epoch};
+}
+
+/* ---- composites ---------------------------------------------------------------------------------------------------------- */
+
+struct ag_build {
+    const call *c;
+    ag_value result;
+};
+
+ag_value ag_build_in(const ag_build *b, uint32_t i) { return i < b->c->n ? b->c->in[i] : agx_failed(b->c->t); }
+uint32_t ag_build_count(const ag_build *b) { return b->c->n; }
+const void *ag_build_attrs(const ag_build *b) { return b->c->attrs; }
+ag_tape *ag_build_tape(const ag_build *b) { return b->c->t; }
+void ag_build_result(ag_build *b, ag_value result) { b->result = result; }
+
+/* The records that a composite made are what it is: there is no record of its own. */
+static ag_value compose(call *c) {
+    ag_tape *t = c->t;
+    ag_build b = {.c = c, .result = agx_failed(t)};
+    ag_status status = copy_attributes(c);
+    if (status == AG_OK) status = c->op->compose(&b);
+    if (status != AG_OK && !t->failed) fail(c, status, ag_status_text(status));
+    if (status != AG_OK || agx_check_operands(t, c->op->name, &b.result, 1) != AG_OK) {
+        if (!t->failed) fail(c, AG_ERROR_FAILED, "it names no result");
+        return agx_failed(t);
+    }
+    if (c->draws) agx_draw(t, agx_meta_at(t, b.result.id));
+    return b.result;
 }
 
 ag_value ag_apply(ag_tape *t, const ag_op *op, const ag_value *in, uint32_t n, const void *attrs) {
     if (n > 0 && in[0].tape) t = in[0].tape;
     if (!t) return (ag_value){0};
     if (agx_check_operands(t, op->name, in, n) != AG_OK) return agx_failed(t);
-    call c = {.t = t, .op = op, .in = in, .n = n, .attrs = attrs, .record = {NULL}};
-    c.error.status = AG_OK;
-    c.error.message[0] = '\0';
+    ag_error error;
+    error.status = AG_OK;
+    error.message[0] = '\0';
+    call c = {.t = t, .op = op, .in = in, .n = n, .attrs = attrs, .error = &error};
     if (n < op->min_in || n > op->max_in) {
         char text[80];
-        snprintf(text, sizeof text, "takes %u to %u operands, got %u", (unsigned)op->min_in, (unsigned)op->max_in,
-                 (unsigned)n);
+        if (op->max_in == AG_VARIADIC) {
+            snprintf(text, sizeof text, "takes at least %u operands, got %u", (unsigned)op->min_in, (unsigned)n);
+        } else if (op->min_in == op->max_in) {
+            snprintf(text, sizeof text, "takes %u operands, got %u", (unsigned)op->min_in, (unsigned)n);
+        } else {
+            snprintf(text, sizeof text, "takes %u to %u operands, got %u", (unsigned)op->min_in,
+                     (unsigned)op->max_in, (unsigned)n);
+        }
         fail(&c, AG_ERROR_VALUE, text);
         return agx_failed(t);
     }
+    if (op->compose) return compose(&c);
     if (n <= INLINE_OPERANDS) {
         ag_array arrays[INLINE_OPERANDS];
         const ag_meta *metas[INLINE_OPERANDS];

@@ -18,13 +18,17 @@ typedef struct scratch_mark {
     agx_arena_mark arena;
     const agx_label *labels;
     const agx_scope_event *scope_events;
+    const agx_scope *scope;
+    const agx_held *held;
 } scratch_mark;
 
 static scratch_mark scratch_here(const ag_tape *t) {
     return (scratch_mark){.next = t->head.next,
                           .arena = agx_arena_here(&t->arena),
                           .labels = t->labels,
-                          .scope_events = t->scope_events};
+                          .scope_events = t->scope_events,
+                          .scope = t->scope,
+                          .held = t->held};
 }
 
 /* Forget what a rule recorded; what it gave away has a count of its own. */
@@ -33,9 +37,11 @@ static void scratch_end(ag_tape *t, scratch_mark m) {
         agx_record *r = agx_record_of(t, id);
         if (r) agx_buffer_drop(&t->pool, r->buffer);
     }
+    agx_drop_held(t, m.held);
     agx_seek(t, m.next);
     t->labels = m.labels;
     t->scope_events = m.scope_events;
+    t->scope = m.scope;
     agx_arena_release(&t->arena, m.arena);
 }
 
@@ -72,9 +78,10 @@ static ag_status sweep_record(ag_tape *t, uint32_t id) {
     ag_reverse r = {
         .t = t, .op = first->op, .id = id, .attrs = first->attrs, .in = {.n = first->n_in, .id = first->in}};
     scratch_mark here = scratch_here(t);
-    ag_status status = first->op->vjp(&r);
+    ag_status status = first->op->vjp ? first->op->vjp(&r) : AG_ERROR_DERIVATIVE;
     if (status != AG_OK && !t->failed) {
-        agx_operation_error(t, first->op, NULL, 0, status, "its derivative rule failed");
+        agx_operation_error(t, first->op, NULL, 0, status,
+                            first->op->vjp ? "its derivative rule failed" : "has no derivative rule");
     }
     t->aim = NULL;
     for (uint32_t k = 0; k < first->op->outputs; k++) drop_slot(t, &agx_record_of(t, id + k)->slot);
@@ -88,6 +95,7 @@ static void invalidate(ag_tape *t, uint32_t top) {
         ag_entry *e = agx_entry(t, id);
         if (!agx_is_wide(e)) {
             *agx_adjoint(t, id) = e->op == AGX_STRIP_LEAF ? NAN : 0;
+            if (e->op == AGX_STRIP_LEAF) agx_touch(t, id);
             continue;
         }
         agx_record *r = e->u.wide;
@@ -111,11 +119,11 @@ static ag_status sweep(ag_tape *t, uint32_t top) {
 }
 
 /* y and its seed, checked; the shape error names both. */
-static ag_status check_root(ag_tape *t, ag_value y, const ag_value *seed) {
-    ag_status status = agx_check_operands(t, "backward", &y, 1);
-    if (status == AG_OK && seed) status = agx_check_operands(t, "backward", seed, 1);
+static ag_status check_root(ag_tape *t, const char *who, ag_value y, const ag_value *seed) {
+    ag_status status = agx_check_operands(t, who, &y, 1);
+    if (status == AG_OK && seed) status = agx_check_operands(t, who, seed, 1);
     if (status != AG_OK) return t->failed ? t->error.status : status;
-    const ag_op named = {.name = "backward"};
+    const ag_op named = {.name = who};
     const ag_meta *meta = agx_meta_at(t, y.id);
     if (!seed && ag_meta_count(meta) != 1) {
         return agx_operation_error(t, &named, &y, 1, AG_ERROR_SHAPE,
@@ -146,7 +154,7 @@ static ag_status backward(ag_value y, const ag_value *seed) {
     if (!t) return AG_ERROR_FAILED;
     if (t->failed) return t->error.status;
     if (t->sweeping) return agx_tape_error(t, AG_ERROR_STATE, "backward: ", "a sweep is running on this tape", "");
-    ag_status status = check_root(t, y, seed);
+    ag_status status = check_root(t, "backward", y, seed);
     if (status != AG_OK) return status;
     t->sweeping = t->scratch = true;
     scratch_mark here = scratch_here(t);
@@ -219,7 +227,11 @@ static ag_status record_rule(ag_tape *t, uint32_t id, const uint8_t *depends, ui
         r.attrs = r.op->attr_size ? &e->u.c : NULL;
         status = agx_elementwise_vjp(&r);
     }
-    if (status != AG_OK && !t->failed) agx_operation_error(t, r.op, NULL, 0, status, "its derivative rule failed");
+    if (status != AG_OK && !t->failed) {
+        agx_operation_error(t, r.op, NULL, 0, status,
+                            status == AG_ERROR_DERIVATIVE ? "has no derivative rule"
+                                                          : "its derivative rule failed");
+    }
     return ag_tape_status(t);
 }
 
@@ -232,7 +244,7 @@ static ag_value ones_like(ag_value y) {
 /* The seeds, on the tape; several roots may be one value. */
 static ag_status plant_all(ag_tape *t, const ag_value *y, const ag_value *seed, int ny, uint32_t *adjoint) {
     for (int j = 0; j < ny; j++) {
-        ag_status status = check_root(t, y[j], seed ? &seed[j] : NULL);
+        ag_status status = check_root(t, "grad", y[j], seed ? &seed[j] : NULL);
         if (status != AG_OK) return status;
         ag_value s = seed ? seed[j] : ones_like(y[j]);
         ag_dtype dtype = agx_meta_at(t, y[j].id)->dtype;
@@ -263,13 +275,15 @@ ag_status ag_grad(const ag_value *y, const ag_value *seed, int ny, const ag_valu
     for (int i = 0; i < n; i++) dx[i] = agx_failed(t);
     if (!t) return AG_ERROR_FAILED;
     if (t->failed) return t->error.status;
+    if (n < 0) return agx_tape_error(t, AG_ERROR_VALUE, "grad: ", "the number of values is negative", "");
     if (t->sweeping) return agx_tape_error(t, AG_ERROR_STATE, "grad: ", "a sweep is running on this tape", "");
     ag_status status = agx_check_operands(t, "grad", wrt, (uint32_t)n);
     if (status == AG_OK) status = agx_check_operands(t, "grad", y, (uint32_t)ny);
     if (status != AG_OK) return t->failed ? t->error.status : status;
     uint32_t top = 0;
     for (int j = 0; j < ny; j++) top = y[j].id > top ? y[j].id : top;
-    size_t bytes = (size_t)top + 1, depends_bytes = bytes / 8 + 1, adjoint_bytes = bytes * sizeof(uint32_t);
+    /* an operation's outputs have up to three ids behind the root's */
+    size_t bytes = (size_t)top + 4, depends_bytes = bytes / 8 + 1, adjoint_bytes = bytes * sizeof(uint32_t);
     uint8_t *depends = ag_alloc_zeroed(depends_bytes);
     uint32_t *adjoint = ag_alloc_zeroed(adjoint_bytes);
     if (!depends || !adjoint) {

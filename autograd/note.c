@@ -17,6 +17,7 @@ static void change_scope(ag_tape *t, const agx_scope *scope) {
 }
 
 void ag_scope_begin(ag_tape *t, const char *name) {
+    if (!t) return;
     agx_scope *s = agx_arena_take(&t->arena, sizeof *s, sizeof(void *));
     char *copy = s ? agx_arena_string(&t->arena, name ? name : "") : NULL;
     if (!copy) {
@@ -28,6 +29,7 @@ void ag_scope_begin(ag_tape *t, const char *name) {
 }
 
 void ag_scope_end(ag_tape *t) {
+    if (!t) return;
     if (!t->scope) {
         /* the scope that should be open may have failed for want of memory: then the tape says so already */
         agx_tape_error(t, AG_ERROR_STATE, "scope_end: ", "no scope is open", "");

@@ -162,6 +162,15 @@ void agx_op_default_attrs(const ag_op *op, void *attrs) {
     }
 }
 
+bool agx_op_set_random(const ag_op *op, void *attrs, ag_random random) {
+    for (uint32_t i = 0; i < op->n_fields; i++) {
+        if (op->fields[i].kind != AG_FIELD_RANDOM) continue;
+        memcpy((char *)attrs + op->fields[i].offset, &random, sizeof random);
+        return true;
+    }
+    return false;
+}
+
 ag_status agx_op_set_attr(const ag_op *op, void *attrs, const ag_attr *attr, ag_error *error) {
     for (uint32_t i = 0; i < op->n_fields; i++) {
         const ag_field *f = &op->fields[i];

@@ -85,9 +85,16 @@ AG_API bool ag_rule_recorded(const ag_reverse *r);
  *  the shape and accumulates. */
 AG_API void ag_give(ag_reverse *r, uint32_t i, ag_value v);
 
-/** Forward-mode rules and composites, for the descriptor's shape; see grad.h. */
-typedef struct ag_forward ag_forward;
+/** What a composite sees: it reads its operands and attributes, records other operations, and names the result. */
 typedef struct ag_build ag_build;
+AG_API ag_value ag_build_in(const ag_build *b, uint32_t i); /* a failed value when there is no such operand */
+AG_API uint32_t ag_build_count(const ag_build *b);
+AG_API const void *ag_build_attrs(const ag_build *b);
+AG_API ag_tape *ag_build_tape(const ag_build *b);
+AG_API void ag_build_result(ag_build *b, ag_value result);
+
+/** What a forward-mode rule sees. */
+typedef struct ag_forward ag_forward;
 
 /* ---- the descriptor -------------------------------------------------------------------------------- */
 

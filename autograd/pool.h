@@ -14,7 +14,7 @@ typedef struct agx_buffer {
     uint32_t count;
     uint32_t size_class;
 } agx_buffer;
-enum { AGX_BUFFER_HEADER = 64, AGX_POOL_CLASSES = 4 * 48 };
+enum { AGX_BUFFER_HEADER = 64, AGX_POOL_CLASSES = 4 * 58 };
 
 typedef struct agx_pool {
     agx_buffer *free[AGX_POOL_CLASSES];

@@ -3,6 +3,7 @@
  * In a sweep that records, adjoints are ordinary values and accumulate by ag_add. In one that does not, they are slots
  * holding counted buffers of the pool; a rule's operations are scratch records past the end of the tape, and only
  * the buffers it gives survive them. */
+#include <stdio.h>
 #include <string.h>
 
 #include "ops.h"
@@ -41,8 +42,10 @@ bool ag_wants(ag_reverse *r, uint32_t i) {
 static bool unwritten(ag_tape *t, const ag_op *op, uint32_t id) {
     const agx_record *r = agx_record_of(t, id);
     if (!r || !r->bound || r->version == ag_tensor_version(r->bound)) return true;
-    agx_operation_error(t, op, (const ag_value[]){agx_handle(t, id)}, 1, AG_ERROR_WRITTEN,
-                        "a tensor it used was written between forward and backward");
+    char text[120];
+    snprintf(text, sizeof text, "tensor '%.40s' was written between forward and backward",
+             ag_tensor_name(r->bound));
+    agx_operation_error(t, op, (const ag_value[]){agx_handle(t, id)}, 1, AG_ERROR_WRITTEN, text);
     return false;
 }
 

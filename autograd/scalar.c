@@ -79,7 +79,9 @@ static bool affine_sum(const ag_tape *t, const ag_value *w, const ag_value *x, a
     const ag_tape_head h = t->head;
     double total = *sum;
     for (uint32_t i = 0; i < list->n; i++) {
-        if (w[i].tape != t || x[i].tape != t || !ag_strip_live(&h, w[i]) || !ag_strip_live(&h, x[i])) return false;
+        if (w[i].tape != t || x[i].tape != t) return false;
+        if (!ag_strip_live(&h, w[i]) && !agx_live(t, w[i])) return false;
+        if (!ag_strip_live(&h, x[i]) && !agx_live(t, x[i])) return false;
         const ag_entry *ew = ag_strip_entry(&h, w[i].id), *ex = ag_strip_entry(&h, x[i].id);
         if ((ew->op | ex->op) & AG_WIDE) return false; /* a tensor, or id 0 */
         total += ew->v * ex->v;
@@ -98,7 +100,7 @@ ag_value ag_affine(const ag_value *w, const ag_value *x, int n, ag_value b) {
     if (!list) return ag_tape_fail(t, AG_ERROR_MEMORY, "affine: out of memory for its operands");
     list->n = (uint32_t)n;
     list->bias = b.id;
-    const ag_entry *bias = ag_strip_live(&t->head, b) ? agx_entry(t, b.id) : NULL;
+    const ag_entry *bias = ag_strip_live(&t->head, b) || agx_live(t, b) ? agx_entry(t, b.id) : NULL;
     double sum = bias ? bias->v : 0;
     if (!bias || agx_is_wide(bias) || !affine_sum(t, w, x, list, &sum)) {
         agx_arena_release(&t->arena, here);
@@ -166,7 +168,10 @@ again:
 #include "ops/elementwise.def"
 #undef ROW
     case AGX_STRIP_AFFINE: sweep_affine(t, e->u.wide, dz); break;
-    case AGX_STRIP_LEAF: *adjoint = dz; break;
+    case AGX_STRIP_LEAF:
+        *adjoint = dz;
+        agx_touch(t, id);
+        break;
     default: /* constants, and what was recorded under no_grad, end here */
         if (op & AGX_STRIP_RETAIN) {
             retain(t, id, dz);

@@ -33,12 +33,12 @@ ag_tape *ag_tape_new(const ag_tape_options *options) {
     memset(sentinel, 0, sizeof *sentinel);
     sentinel->op = AG_WIDE;
     agx_seek(t, 1);
-    t->segments[0] = (agx_segment){.first = 0, .epoch = 0, .used = 0};
+    t->segments[0] = (agx_segment){0};
     t->n_segments = 1;
     return t;
 }
 
-static void drop_held(ag_tape *t, const agx_held *until) {
+void agx_drop_held(ag_tape *t, const agx_held *until) {
     for (; t->held != until; t->held = t->held->previous) {
         agx_held *h = t->held;
         agx_buffer_drop(&t->pool, h->leaf ? h->leaf->slot.buffer : h->slot.buffer);
@@ -47,7 +47,7 @@ static void drop_held(ag_tape *t, const agx_held *until) {
 
 void ag_tape_free(ag_tape *t) {
     if (!t) return;
-    drop_held(t, NULL);
+    agx_drop_held(t, NULL);
     for (uint32_t c = 0; c < t->chunks; c++) ag_release(t->head.strip[c], CHUNK_BYTES);
     ag_release(t->head.strip, t->chunk_capacity * sizeof *t->head.strip);
     ag_release(t->segments, t->segment_capacity * sizeof *t->segments);
@@ -132,16 +132,12 @@ ag_value agx_push_scalar(ag_tape *t, uint32_t op, uint32_t a, uint32_t b, double
 
 ag_value ag_scalar(ag_tape *t, double x) {
     if (!t) return (ag_value){0};
-    ag_value v = agx_push_scalar(t, AGX_STRIP_LEAF, 0, 0, x);
-    if (v.id) *agx_adjoint(t, v.id) = 0; /* a rewound leaf may have left its gradient here */
-    return v;
+    return agx_push_scalar(t, AGX_STRIP_LEAF, 0, 0, x);
 }
 
 ag_value ag_scalar_constant(ag_tape *t, double x) {
     if (!t) return (ag_value){0};
-    ag_value v = agx_push_scalar(t, AGX_STRIP_CONSTANT, 0, 0, x);
-    if (v.id) *agx_adjoint(t, v.id) = 0;
-    return v;
+    return agx_push_scalar(t, AGX_STRIP_CONSTANT, 0, 0, x);
 }
 
 /* ---- handles --------------------------------------------------------------------------------------------------------- */
@@ -162,11 +158,11 @@ static const agx_segment *segment_of(const ag_tape *t, uint32_t id) {
 bool agx_live(const ag_tape *t, ag_value v) {
     if (v.id == 0 || v.id >= t->head.next) return false;
     if (v.id >= t->head.first) return v.epoch == t->head.epoch;
-    return segment_of(t, v.id)->epoch == v.epoch;
+    return (uint32_t)segment_of(t, v.id)->serial == v.epoch;
 }
 
 ag_value agx_handle(ag_tape *t, uint32_t id) {
-    uint32_t epoch = id >= t->head.first ? t->head.epoch : segment_of(t, id)->epoch;
+    uint32_t epoch = id >= t->head.first ? t->head.epoch : (uint32_t)segment_of(t, id)->serial;
     return (ag_value){.tape = t, .id = id, .epoch = epoch};
 }
 
@@ -177,45 +173,67 @@ bool ag_ok(ag_value x) { return x.tape && agx_live(x.tape, x); }
 const ag_meta *ag_meta_of(ag_value x) { return ag_ok(x) ? agx_meta_at(x.tape, x.id) : NULL; }
 
 ag_value ag_output(ag_value first, uint32_t k) {
-    if (first.id) first.id += k;
-    return first;
+    ag_tape *t = first.tape;
+    if (k == 0 || !ag_ok(first)) return first;
+    const agx_record *r = agx_record_of(t, first.id);
+    if (r && r->k == 0 && k < r->op->outputs) {
+        first.id += k;
+        return first;
+    }
+    char text[80];
+    snprintf(text, sizeof text, "there is no output %u", (unsigned)k);
+    agx_tape_error(t, AG_ERROR_INDEX, "output: ", text, "");
+    return agx_failed(t);
 }
 
 /* ---- segments, marks and rewind ------------------------------------------------------------------------------------------ */
 
 static void read_segments(ag_tape *t) {
-    const agx_segment *s = &t->segments[t->n_segments - 1];
+    const agx_segment *s = &t->segments[t->n_segments - 1], *older = s;
     t->head.first = s->first;
-    t->head.epoch = s->epoch;
-    t->head.older = t->n_segments > 1 ? s[-1].epoch : s->epoch; /* no ids below 0: equal is harmless */
+    t->head.epoch = (uint32_t)s->serial;
+    while (older > t->segments && older->first == s->first) older--; /* skip empty ones */
+    t->head.older = (uint32_t)older->serial;
 }
 
-/* Start a segment at `next`. Room for one more is kept ready, so that a rewind cannot fail for want of memory the
- * first time; the growth that fails now is tried again before the next. */
-ag_status agx_new_epoch(ag_tape *t) {
-    while (t->n_segments > 1 && t->segments[t->n_segments - 1].first >= t->head.next) t->n_segments--;
-    if (t->n_segments + 1 >= t->segment_capacity) {
-        uint32_t capacity = 2 * t->segment_capacity;
-        agx_segment *grown =
-            ag_realloc(t->segments, t->segment_capacity * sizeof *grown, capacity * sizeof *grown);
-        if (grown) {
-            t->segments = grown;
-            t->segment_capacity = capacity;
-        } else if (t->n_segments == t->segment_capacity) {
-            return agx_tape_error(t, AG_ERROR_MEMORY, "", "out of memory for segments", "");
-        }
-    }
-    t->segments[t->n_segments++] =
-        (agx_segment){.first = t->head.next, .epoch = ++t->last_epoch, .used = agx_arena_used(&t->arena)};
-    read_segments(t);
+/* Does the segment begin before the position (id, used)? */
+static bool begins_before(const agx_segment *s, uint32_t id, size_t used) {
+    return s->first < id || (s->first == id && s->used < used);
+}
+
+/* Make room for one more segment. */
+static ag_status reserve_segment(ag_tape *t) {
+    if (t->n_segments < t->segment_capacity) return AG_OK;
+    uint32_t capacity = 2 * t->segment_capacity;
+    agx_segment *grown = ag_realloc(t->segments, t->segment_capacity * sizeof *grown, capacity * sizeof *grown);
+    if (!grown) return agx_tape_error(t, AG_ERROR_MEMORY, "", "out of memory for segments", "");
+    t->segments = grown;
+    t->segment_capacity = capacity;
     return AG_OK;
 }
 
+/* Start a segment at `next`; room for it is reserved. */
+static void begin_segment(ag_tape *t) {
+    size_t used = agx_arena_used(&t->arena);
+    while (t->n_segments > 1 && !begins_before(&t->segments[t->n_segments - 1], t->head.next, used))
+        t->n_segments--;
+    assert(t->n_segments < t->segment_capacity);
+    t->segments[t->n_segments++] = (agx_segment){.serial = ++t->last_serial, .first = t->head.next, .used = used};
+    read_segments(t);
+}
+
+ag_status agx_new_epoch(ag_tape *t) {
+    ag_status status = reserve_segment(t);
+    if (status == AG_OK) begin_segment(t);
+    return status;
+}
+
 ag_mark ag_tape_mark(const ag_tape *t) {
+    if (!t) return (ag_mark){0};
     agx_arena_mark m = agx_arena_here(&t->arena);
     return (ag_mark){.tape = t,
+                     .serial = t->last_serial,
                      .id = t->head.next,
-                     .epoch = t->head.epoch,
                      .chunk = m.chunk,
                      .at = m.next,
                      .before = m.before,
@@ -227,35 +245,45 @@ ag_mark ag_tape_mark(const ag_tape *t) {
                      .failed = t->failed};
 }
 
-/* A mark stands while the segment it was taken in does, and nothing below it was rewound since. */
+/* A mark stands until a rewind goes below it: no segment that is newer than the mark begins before it. */
 static bool mark_stands(const ag_tape *t, const ag_mark *m) {
-    if (m->tape != t || m->id > t->head.next) return false;
-    const agx_segment *last = &t->segments[t->n_segments - 1];
-    for (const agx_segment *s = last; s >= t->segments; s--) {
-        if (s->epoch != m->epoch) continue;
-        return m->id >= s->first &&
-               (s == last || m->id < s[1].first || (m->id == s[1].first && m->used <= s[1].used));
+    if (m->id > t->head.next) return false;
+    for (const agx_segment *s = &t->segments[t->n_segments - 1]; s->serial > m->serial; s--) {
+        if (begins_before(s, m->id, m->used)) return false;
     }
-    return false;
+    return true;
+}
+
+/* Adjoints of scalar leaves that go: their ids' next tenants start from zero. */
+static void clear_adjoints(ag_tape *t, uint32_t from) {
+    for (uint32_t id = from; id <= t->touched; id++) *agx_adjoint(t, id) = 0;
+    if (t->touched >= from) t->touched = from - 1;
 }
 
 ag_status ag_tape_rewind(ag_tape *t, ag_mark m) {
+    if (!t) return AG_ERROR_FAILED;
+    if (m.tape != t)
+        return agx_tape_error(t, AG_ERROR_FOREIGN, "rewind: ", "the mark belongs to another tape", "");
     if (!mark_stands(t, &m)) {
         return agx_tape_error(t, AG_ERROR_STALE, "rewind: ", "the mark was itself rewound", "");
     }
     if (t->sweeping) {
         return agx_tape_error(t, AG_ERROR_STATE, "rewind: ", "a sweep is running on this tape", "");
     }
+    ag_status room =
+        reserve_segment(t); /* before anything changes: a new segment is what makes old handles stale */
+    if (room != AG_OK) return room;
     ag_status status = t->failed ? t->error.status : AG_OK;
     if (t->failed && !m.failed) t->failed = false;
-    drop_held(t, m.held);
+    agx_drop_held(t, m.held);
+    clear_adjoints(t, m.id);
     agx_arena_release(&t->arena, (agx_arena_mark){.chunk = m.chunk, .next = m.at, .before = m.before});
     t->labels = m.labels;
     t->scope_events = m.scope_events;
     t->scope = m.scope;
     agx_seek(t, m.id);
-    ag_status grown = agx_new_epoch(t);
-    return status != AG_OK ? status : grown;
+    begin_segment(t);
+    return status;
 }
 
 /* ---- the sticky error --------------------------------------------------------------------------------------------------- */
@@ -268,8 +296,9 @@ ag_status agx_tape_error(ag_tape *t, ag_status status, const char *before, const
     return ag_fail(&t->error, status, "%s%s%s", before, message, after);
 }
 
-ag_status ag_tape_status(const ag_tape *t) { return t->failed ? t->error.status : AG_OK; }
-const char *ag_tape_message(const ag_tape *t) { return t->error.message; }
+/* A tape that could not be made has failed, too: for want of memory. */
+ag_status ag_tape_status(const ag_tape *t) { return !t ? AG_ERROR_MEMORY : t->failed ? t->error.status : AG_OK; }
+const char *ag_tape_message(const ag_tape *t) { return t ? t->error.message : ag_status_text(AG_ERROR_MEMORY); }
 
 ag_value ag_tape_fail(ag_tape *t, ag_status status, const char *format, ...) {
     if (!t) return (ag_value){0};
@@ -287,11 +316,13 @@ ag_value ag_tape_fail(ag_tape *t, ag_status status, const char *format, ...) {
 /* ---- modes and counters -------------------------------------------------------------------------------------------------- */
 
 void ag_no_grad_begin(ag_tape *t) {
+    if (!t) return;
     t->no_grad++;
     agx_seek(t, t->head.next);
 }
 
 void ag_no_grad_end(ag_tape *t) {
+    if (!t) return;
     if (t->no_grad == 0) {
         agx_tape_error(t, AG_ERROR_STATE, "no_grad_end: ", "no no_grad scope is open", "");
         return;
@@ -300,10 +331,15 @@ void ag_no_grad_end(ag_tape *t) {
     agx_seek(t, t->head.next);
 }
 
-ag_random ag_tape_random_get(const ag_tape *t) { return t->random; }
-void ag_tape_random_set(ag_tape *t, ag_random r) { t->random = r; }
+ag_random ag_tape_random_get(const ag_tape *t) { return t ? t->random : (ag_random){0}; }
+void ag_tape_random_set(ag_tape *t, ag_random r) {
+    if (t) t->random = r;
+}
+
+void agx_draw(ag_tape *t, const ag_meta *meta) { t->random.counter += (uint64_t)(ag_meta_count(meta) + 3) / 4; }
 
 ag_tape_stats ag_tape_statistics(const ag_tape *t) {
+    if (!t) return (ag_tape_stats){0};
     size_t strip = (size_t)t->chunks * CHUNK_BYTES;
     return (ag_tape_stats){
         .records = t->head.next - 1,

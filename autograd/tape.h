@@ -85,7 +85,8 @@ AG_API ag_status ag_call(ag_tape *t, const char *name, const ag_value *in, uint3
 /** A position to rewind to. Plain data; treat as opaque. */
 typedef struct ag_mark {
     const ag_tape *tape;
-    uint32_t id, epoch;
+    uint64_t serial;
+    uint32_t id;
     void *chunk, *at;
     size_t before, used;
     const void *labels, *scope_events, *scope, *held;

@@ -78,8 +78,11 @@ typedef struct agx_held {
 
 /* ---- the tape ------------------------------------------------------------------------------------------------------ */
 
+/** Ids from `first` on carry the epoch (uint32_t)serial. A segment begins where a rewind ended, or behind a sweep; the stack
+ *  of segments ascends strictly in (first, used) and in serial. */
 typedef struct agx_segment {
-    uint32_t first, epoch;
+    uint64_t serial;
+    uint32_t first;
     size_t used; /* of the arena, at its start */
 } agx_segment;
 
@@ -104,7 +107,9 @@ struct ag_tape {
     uint32_t chunks, chunk_capacity;
     agx_segment *segments; /* ascending; the last is the current one */
     uint32_t n_segments, segment_capacity;
-    uint32_t last_epoch, max_id;
+    uint32_t max_id;
+    uint64_t last_serial;
+    uint32_t touched; /* no scalar leaf above this id has an adjoint: see agx_touch */
     agx_arena arena;
     agx_pool pool;
     ag_workspace work;
@@ -168,15 +173,22 @@ static inline uint32_t agx_operand(const agx_operands *o, uint32_t i) {
 }
 
 /* tape.c */
-bool agx_live(const ag_tape *t, ag_value v);  /* id not 0, and its segment has its epoch           */
-ag_value agx_handle(ag_tape *t, uint32_t id); /* a valid handle of a live id                        */
-ag_value agx_failed(ag_tape *t);              /* id 0                                               */
-bool agx_reserve(ag_tape *t, uint32_t n);     /* room for n consecutive ids; fails the tape         */
-uint32_t agx_append(ag_tape *t, uint32_t op); /* the next id, reserved before                       */
-void agx_seek(ag_tape *t, uint32_t id);       /* let this be the next id                            */
-ag_status agx_new_epoch(ag_tape *t);          /* start a segment at `next`                          */
+bool agx_live(const ag_tape *t, ag_value v);           /* id not 0, and its segment has its epoch           */
+ag_value agx_handle(ag_tape *t, uint32_t id);          /* a valid handle of a live id                        */
+ag_value agx_failed(ag_tape *t);                       /* id 0                                               */
+bool agx_reserve(ag_tape *t, uint32_t n);              /* room for n consecutive ids; fails the tape         */
+uint32_t agx_append(ag_tape *t, uint32_t op);          /* the next id, reserved before                       */
+void agx_seek(ag_tape *t, uint32_t id);                /* let this be the next id                            */
+void agx_draw(ag_tape *t, const ag_meta *meta);        /* take one random number per element from the generator */
+void agx_drop_held(ag_tape *t, const agx_held *until); /* forget held adjoints newer than `until`     */
+ag_status agx_new_epoch(ag_tape *t);                   /* start a segment at `next`                          */
 /** Keep the tape's first failure. `context` goes before the message ("matmul: "), `after` behind it. */
 ag_status agx_tape_error(ag_tape *t, ag_status status, const char *before, const char *message, const char *after);
+/** A leaf of the strip got an adjoint. What lies above a mark is cleared at rewind, so that the id's next tenant starts
+ *  from zero. */
+static inline void agx_touch(ag_tape *t, uint32_t id) {
+    if (id > t->touched) t->touched = id;
+}
 ag_value agx_push_scalar(ag_tape *t, uint32_t op, uint32_t a, uint32_t b, double v);
 /** Check operands of one tape, for the scalar wrappers that take the long way. */
 ag_status agx_check_operands(ag_tape *t, const char *name, const ag_value *in, uint32_t n);

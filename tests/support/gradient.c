@@ -47,7 +47,7 @@ static ag_value enter(ag_tape *t, const check_input *x, ag_value *leaf) {
     memcpy(dim, x->dim, sizeof dim);
     double *values = x->values, *turned = NULL;
     if (swap) { /* store (..., b, a) so that the transpose reads (..., a, b) */
-        int64_t a = dim[x->rank - 2], b = dim[x->rank - 1], outer = a * b ? elements(x) / (a * b) : 0;
+        int64_t a = dim[x->rank - 2], b = dim[x->rank - 1], outer = a * b > 0 ? elements(x) / (a * b) : 0;
         dim[x->rank - 2] = b;
         dim[x->rank - 1] = a;
         turned = values = malloc((size_t)elements(x) * sizeof(double) + 1);

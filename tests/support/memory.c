@@ -6,6 +6,7 @@
 #include "support.h"
 
 static long live, calls, failing;
+static int onwards; /* all allocations from `failing` on fail */
 
 static void *counted(void *user, void *old, size_t old_size, size_t new_size, size_t alignment) {
     (void)user;
@@ -16,7 +17,7 @@ static void *counted(void *user, void *old, size_t old_size, size_t new_size, si
     }
     if (!old || new_size > old_size) { /* a shrink never fails */
         long k = __atomic_add_fetch(&calls, 1, __ATOMIC_RELAXED);
-        if (failing && k == failing) return NULL;
+        if (failing && (k == failing || (onwards && k > failing))) return NULL;
     }
     void *block;
     if (posix_memalign(&block, alignment < sizeof(void *) ? sizeof(void *) : alignment, new_size) != 0)
@@ -34,7 +35,13 @@ void counting_allocator_install(void) { ag_set_allocator(&(ag_allocator){.resize
 
 void counting_allocator_fail_at(long k) {
     failing = k;
+    onwards = 0;
     calls = 0;
+}
+
+void counting_allocator_fail_from(long k) {
+    counting_allocator_fail_at(k);
+    onwards = 1;
 }
 
 long counting_allocator_calls(void) { return calls; }

@@ -12,8 +12,9 @@
  *  0: none fails. Call it before the library's first use in a test process. */
 void counting_allocator_install(void);
 void counting_allocator_fail_at(long k);
-long counting_allocator_calls(void); /* allocations asked for since fail_at was set */
-long counting_allocator_live(void);  /* bytes */
+void counting_allocator_fail_from(long k); /* number k and all after it; 0: none */
+long counting_allocator_calls(void);       /* allocations asked for since fail_at was set */
+long counting_allocator_live(void);        /* bytes */
 
 /* ---- values ---------------------------------------------------------------------------------------------------------- */
 
