@@ -15,7 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* ---- the operation ----------------------------------------------------------------------------------- */
+/* ---- the operation ------------------------------------------------------------------------------------ */
 
 typedef struct swish_attrs {
     double slope;
@@ -73,12 +73,12 @@ static const ag_op swish_op = {
 
 static ag_value swish(ag_value x, double slope) { return ag_apply(NULL, &swish_op, &x, 1, &(swish_attrs){slope}); }
 
-/* ---- its check ------------------------------------------------------------------------------------------ */
+/* ---- its check ---------------------------------------------------------------------------------------- */
 
 enum { POINTS = 5 };
 static const double SLOPE = 1.5;
 
-/* y = sum swish(x) and its first and second derivatives, which need no sums of different x_i: all from the tape. */
+/* y = sum_i swish(x_i), dx_i = dy/dx_i and ddx_i = d2y/dx_i^2 (each swish sees its own x alone), by the tape. */
 static ag_status differentiate(ag_tape *tape, const double *at, double *y, double *dx, double *ddx) {
     const int64_t dim[] = {POINTS};
     const ag_mark start = ag_tape_mark(tape);

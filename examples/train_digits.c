@@ -27,7 +27,7 @@ enum { EXIT_INTERRUPTED = 130 };
 /* The drawn digits are one data set: --seed changes what is learnt from it, not the set. */
 static const uint64_t DRAWN_SEED = 1;
 
-/* ---- Ctrl-C ------------------------------------------------------------------------------------------ */
+/* ---- Ctrl-C ------------------------------------------------------------------------------------------- */
 
 static volatile sig_atomic_t interrupted = 0;
 
@@ -42,7 +42,7 @@ static void watch_for_interrupt(void) {
     sigaction(SIGINT, &action, NULL);
 }
 
-/* ---- what a run consists of ---------------------------------------------------------------------------- */
+/* ---- what a run consists of --------------------------------------------------------------------------- */
 
 typedef struct run {
     settings set;
@@ -114,7 +114,7 @@ static void run_clear(run *r) {
     nn_dataset_clear(&r->test);
 }
 
-/* ---- training -------------------------------------------------------------------------------------------- */
+/* ---- training ----------------------------------------------------------------------------------------- */
 
 /* One step on a batch x (m, pixels), y (m). */
 static ag_status train_batch(run *r, ag_tensor *x, ag_tensor *y, double *loss, ag_error *error) {
@@ -166,7 +166,7 @@ static ag_status train_epoch(run *r, int64_t epoch, double *mean, ag_error *erro
     return status;
 }
 
-/* ---- testing ------------------------------------------------------------------------------------------------ */
+/* ---- testing ------------------------------------------------------------------------------------------ */
 
 /* Note the misread samples of a batch that begins at sample `first`; logits (m, 10), y (m). */
 static ag_status note_misread(misread *wrong, ag_value logits, const ag_tensor *y, int64_t first,
@@ -205,7 +205,7 @@ static ag_status test_network(run *r, ag_error *error) {
     return status;
 }
 
-/* ---- a run from beginning to end ------------------------------------------------------------------------------ */
+/* ---- a run from beginning to end ---------------------------------------------------------------------- */
 
 static ag_status train(run *r, ag_error *error) {
     const int64_t epochs = r->set.epochs;

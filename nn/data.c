@@ -11,7 +11,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-/* ---- datasets ------------------------------------------------------------------------------------ */
+/* ---- datasets ----------------------------------------------------------------------------------------- */
 
 ag_status nn_dataset_init(nn_dataset *d, int64_t n, int64_t width, ag_error *error) {
     ag_error own = {0};
@@ -60,7 +60,7 @@ ag_status nn_dataset_rows(const nn_dataset *d, int64_t first, int64_t last, nn_d
     return ag_fail(error, own.status, "copy of %" PRId64 " samples: %s", last - first, own.message);
 }
 
-/* ---- a pair of IDX files ------------------------------------------------------------------------------- */
+/* ---- a pair of IDX files ------------------------------------------------------------------------------ */
 
 enum { IDX_U8 = 0x08, CLASSES = 10 };
 
@@ -107,7 +107,7 @@ done:
     return status;
 }
 
-/* ---- MNIST and Fashion-MNIST in a folder ------------------------------------------------------------------ */
+/* ---- MNIST and Fashion-MNIST in a folder -------------------------------------------------------------- */
 
 enum { TRAIN_IMAGES, TRAIN_LABELS, TEST_IMAGES, TEST_LABELS, MNIST_FILES };
 

@@ -12,7 +12,7 @@
 
 enum { SIDE = 28, PIXELS = SIDE * SIDE };
 
-/* ---- glyphs ------------------------------------------------------------------------------------------ */
+/* ---- glyphs ------------------------------------------------------------------------------------------- */
 
 enum { MAX_POINTS = 13 };
 typedef struct point {
@@ -41,7 +41,7 @@ static uint64_t count_variants(int digit) {
     return (uint64_t)last + 1;
 }
 
-/* ---- lines in a field of distances --------------------------------------------------------------------- */
+/* ---- lines in a field of distances -------------------------------------------------------------------- */
 
 /* A drawing in progress: for every pixel centre the squared distance to the nearest stroke so far. Beyond
  * `reach` of every stroke it keeps its first value, which is larger. */
@@ -89,7 +89,7 @@ static void draw_stroke(field *f, stroke_kind kind, const point *p, int n) {
     }
 }
 
-/* ---- one sample ------------------------------------------------------------------------------------------ */
+/* ---- one sample --------------------------------------------------------------------------------------- */
 
 /* Keeps images and labels apart from each other and from other uses of the same seed. */
 static const uint64_t IMAGE_STREAM = 0x696d616765, LABEL_STREAM = 0x6c6162656c; /* "image", "label" */

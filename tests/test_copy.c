@@ -72,7 +72,8 @@ START_TEST(any_layout_copies_into_any_other) {
         int64_t dim[AG_MAX_RANK], own[AG_MAX_RANK];
         const int rank = random_shape(&r, dim);
         for (int k = 0; k < rank; k++) own[k] = ag_random_below(&r, 5) ? dim[k] : 1;
-        const ag_dtype from = DTYPES[ag_random_below(&r, 4)], to = ag_random_below(&r, 2) ? from : DTYPES[trial % 4];
+        const ag_dtype from = DTYPES[ag_random_below(&r, 4)],
+                       to = ag_random_below(&r, 2) ? from : DTYPES[trial % 4];
         view x = view_random(from, rank, own, STRIDED, -3, 4, &r), z = target_new(to, rank, dim, &r);
         double want = 0;
         int64_t wrong = 0;

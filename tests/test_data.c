@@ -8,7 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* ---- datasets and batches ---------------------------------------------------------------------------- */
+/* ---- datasets and batches ----------------------------------------------------------------------------- */
 
 /* n samples of two numbers, (i, -i), with label i. */
 static nn_dataset counting(int64_t n) {
@@ -176,7 +176,7 @@ static bool batch_all(void) {
 START_TEST(no_allocation_that_fails_leaves_anything) { test_every_allocation(batch_all); }
 END_TEST
 
-/* ---- two moons ------------------------------------------------------------------------------------------ */
+/* ---- two moons ---------------------------------------------------------------------------------------- */
 
 START_TEST(moons_without_noise_are_half_circles) {
     nn_dataset d;
@@ -218,7 +218,7 @@ START_TEST(moons_refuse_impossible_noise) {
 }
 END_TEST
 
-/* ---- IDX files -------------------------------------------------------------------------------------------- */
+/* ---- IDX files ---------------------------------------------------------------------------------------- */
 
 static char folder[64];
 static const char *const names[] = {"train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte",

@@ -1,4 +1,4 @@
-/* training: whole runs - reproducible to the bit, equal to PyTorch's, and learning. */
+/* training: whole runs - reproducible to the bit, unharmed by failed allocations, equal to PyTorch's, and learning. */
 #include "nn_support.h"
 
 /* ---- the same bits ------------------------------------------------------------------------------------------- */
@@ -52,6 +52,83 @@ START_TEST(the_same_seed_gives_the_same_bits_whatever_the_threads) {
     ck_assert_mem_eq(again, first, sizeof first);
     ck_assert_mem_eq(two, first, sizeof first);
     ck_assert_mem_ne(other, first, sizeof first);
+}
+END_TEST
+
+/* ---- without memory ------------------------------------------------------------------------------------------ */
+
+/* What one step of Adam is tried on, and the bytes of the slab before and after an undisturbed one. */
+static struct {
+    ag_tensor *x, *y;
+    nn_module *net;
+    nn_params *params;
+    nn_optim *adam;
+    unsigned char before[4096], after[4096];
+    bool known; /* after has been filled */
+} task;
+
+static void put_back(void) {
+    ag_tensor *slab = nn_params_slab(task.params);
+    memcpy(ag_tensor_write(slab), task.before, ag_meta_bytes(ag_tensor_meta(slab)));
+    for (size_t i = 0; i < nn_optim_state_count(task.adam); i++)
+        ck_assert_int_eq(ag_tensor_fill(nn_optim_state(task.adam, i), 0), AG_OK);
+    nn_optim_set_steps(task.adam, 0);
+}
+
+/* A whole step with a tape of its own. Where it fails no parameter has moved; where it succeeds, after however many
+ * failures, its bits are those of the first. */
+static bool one_step(void) {
+    const ag_tensor *slab = nn_params_slab(task.params);
+    const size_t bytes = ag_meta_bytes(ag_tensor_meta(slab));
+    ag_tape *t = ag_tape_new(&(ag_tape_options){.threads = 1, .seed = 1});
+    bool ok = false;
+    if (t) {
+        nn_pass pass = {t, true};
+        ag_mark mark = ag_tape_mark(t);
+        nn_optim_zero_grad(task.adam);
+        ag_value z = nn_forward(task.net, &pass, ag_constant(t, task.x));
+        ag_status backward = ag_backward(nn_cross_entropy(z, ag_constant(t, task.y)));
+        ag_status built = ag_tape_rewind(t, mark);
+        ok = !backward && !built;
+        if (ok)
+            ck_assert_int_eq(nn_optim_step(task.adam, NULL), AG_OK);
+        else
+            ck_assert_int_eq(built, AG_ERROR_MEMORY);
+    }
+    ag_tape_free(t);
+    if (!ok) {
+        ck_assert_mem_eq(ag_tensor_data(slab), task.before, bytes);
+        return false;
+    }
+    if (!task.known) memcpy(task.after, ag_tensor_data(slab), bytes);
+    task.known = true;
+    ck_assert_mem_eq(ag_tensor_data(slab), task.after, bytes);
+    put_back();
+    return true;
+}
+
+START_TEST(a_step_fails_cleanly_at_every_allocation_and_a_retry_gives_the_same_bits) {
+    const int64_t x_dim[] = {6, 5}, y_dim = 6;
+    ag_random random = {3, 0};
+    ag_error error = {0};
+    task.x = ag_tensor_new(AG_F32, 2, x_dim, &error);
+    task.y = ag_tensor_new(AG_I64, 1, &y_dim, &error);
+    ck_assert_int_eq(nn_init_fill(nn_init_normal(0, 1), task.x, &random, &error), AG_OK);
+    nn_module *layers[] = {nn_linear(5, 7, &error), nn_activation_layer(NN_TANH, &error), nn_dropout(0.5, &error),
+                           nn_linear_with(7, 3, nn_init_he_normal(), false, nn_init_constant(0), &error)};
+    task.net = nn_sequential(layers, 4, &error);
+    task.params = nn_params_new(task.net, AG_F32, 1, &error);
+    task.adam = nn_adam(task.params, 0.01, &error);
+    ck_assert_msg(task.adam != NULL, "%s", error.message);
+    const ag_tensor *slab = nn_params_slab(task.params);
+    ck_assert_uint_le(ag_meta_bytes(ag_tensor_meta(slab)), sizeof task.before);
+    memcpy(task.before, ag_tensor_data(slab), ag_meta_bytes(ag_tensor_meta(slab)));
+    test_every_allocation(one_step);
+    nn_optim_free(task.adam);
+    nn_params_free(task.params);
+    nn_module_free(task.net);
+    ag_tensor_free(task.y);
+    ag_tensor_free(task.x);
 }
 END_TEST
 
@@ -182,6 +259,7 @@ Suite *training_suite(void) {
     Suite *s = suite_create("training");
     TCase *tc = tcase_create("training");
     tcase_add_test(tc, the_same_seed_gives_the_same_bits_whatever_the_threads);
+    tcase_add_test(tc, a_step_fails_cleanly_at_every_allocation_and_a_retry_gives_the_same_bits);
     tcase_add_test(tc, sgd_goes_where_pytorch_goes);
     tcase_add_test(tc, momentum_goes_where_pytorch_goes);
     tcase_add_test(tc, adam_goes_where_pytorch_goes);

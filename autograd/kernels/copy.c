@@ -16,37 +16,37 @@ enum {
 /* ---- rows ------------------------------------------------------------------------------------------------------------ */
 
 /* Elements of one dtype are moved as words, whatever they mean: a NaN keeps its payload. */
-#define DEFINE_MOVE(bits)                                                                                            \
-    typedef uint##bits##_t word_##bits __attribute__((may_alias));                                                   \
-    static void move_##bits(int64_t n, const void *x, int64_t x_inc, void *z, int64_t z_inc) {                       \
-        const word_##bits *from = x;                                                                                 \
-        word_##bits *to = z;                                                                                         \
-        if (x_inc == 1 && z_inc == 1) {                                                                              \
-            memcpy(z, x, (size_t)n * sizeof *to);                                                                    \
-        } else if (x_inc == 0) {                                                                                     \
-            const word_##bits c = *from;                                                                             \
-            for (int64_t i = 0; i < n; i++) to[i * z_inc] = c;                                                       \
-        } else {                                                                                                     \
-            for (int64_t i = 0; i < n; i++) to[i * z_inc] = from[i * x_inc];                                         \
-        }                                                                                                            \
+#define DEFINE_MOVE(bits)                                                                                         \
+    typedef uint##bits##_t word_##bits __attribute__((may_alias));                                                \
+    static void move_##bits(int64_t n, const void *x, int64_t x_inc, void *z, int64_t z_inc) {                    \
+        const word_##bits *from = x;                                                                              \
+        word_##bits *to = z;                                                                                      \
+        if (x_inc == 1 && z_inc == 1) {                                                                           \
+            memcpy(z, x, (size_t)n * sizeof *to);                                                                 \
+        } else if (x_inc == 0) {                                                                                  \
+            const word_##bits c = *from;                                                                          \
+            for (int64_t i = 0; i < n; i++) to[i * z_inc] = c;                                                    \
+        } else {                                                                                                  \
+            for (int64_t i = 0; i < n; i++) to[i * z_inc] = from[i * x_inc];                                      \
+        }                                                                                                         \
     }
 DEFINE_MOVE(8)
 DEFINE_MOVE(32)
 DEFINE_MOVE(64)
 
 #define TO_BOOL(v) ((v) != 0)
-#define TO_I64(v) agx_integer((double)(v))
-#define TO_F32(v) ((float)(v))
-#define TO_F64(v) ((double)(v))
-#define DEFINE_CONVERT(from_name, from_type, to_name, to_type)                                                       \
-    static void from_name##_to_##to_name(int64_t n, const void *x, int64_t x_inc, void *z, int64_t z_inc) {          \
-        const from_type *from = x;                                                                                   \
-        to_type *to = z;                                                                                             \
-        if (x_inc == 1 && z_inc == 1) {                                                                              \
-            for (int64_t i = 0; i < n; i++) to[i] = TO_##to_name(from[i]);                                           \
-        } else {                                                                                                     \
-            for (int64_t i = 0; i < n; i++) to[i * z_inc] = TO_##to_name(from[i * x_inc]);                           \
-        }                                                                                                            \
+#define TO_I64(v)  agx_integer((double)(v))
+#define TO_F32(v)  ((float)(v))
+#define TO_F64(v)  ((double)(v))
+#define DEFINE_CONVERT(from_name, from_type, to_name, to_type)                                                    \
+    static void from_name##_to_##to_name(int64_t n, const void *x, int64_t x_inc, void *z, int64_t z_inc) {       \
+        const from_type *from = x;                                                                                \
+        to_type *to = z;                                                                                          \
+        if (x_inc == 1 && z_inc == 1) {                                                                           \
+            for (int64_t i = 0; i < n; i++) to[i] = TO_##to_name(from[i]);                                        \
+        } else {                                                                                                  \
+            for (int64_t i = 0; i < n; i++) to[i * z_inc] = TO_##to_name(from[i * x_inc]);                        \
+        }                                                                                                         \
     }
 DEFINE_CONVERT(BOOL, bool, I64, int64_t)
 DEFINE_CONVERT(BOOL, bool, F32, float)

@@ -13,8 +13,9 @@
 static void loss_block(const agx_row_job *j, int64_t first, int64_t n, const void *x, int64_t x_step,
                        const void *y, int64_t y_step, void *z) {
     (void)y, (void)y_step, (void)z;
-    double m[AGX_BLOCK_ROWS], s[AGX_BLOCK_ROWS], log_s[AGX_BLOCK_ROWS], e[AGX_NARROW_BLOCK], loss = 0;
-    agx_row_weights(j, n, x, x_step, j->n_cols > AGX_NARROW ? NULL : e, m, s);
+    double m[AGX_BLOCK_ROWS], s[AGX_BLOCK_ROWS], log_s[AGX_BLOCK_ROWS], narrow[AGX_NARROW_BLOCK];
+    double loss = 0;
+    agx_row_weights(j, n, x, x_step, j->n_cols > AGX_NARROW ? NULL : narrow, m, s);
     agx_row_logs(j, n, s, log_s);
     for (int64_t r = 0; r < n; r++) {
         double x_t = agx_row_load(j, x, r * x_step + j->target[(first + r) * j->target_step]);
@@ -24,29 +25,33 @@ static void loss_block(const agx_row_job *j, int64_t first, int64_t n, const voi
     j->loss[first / j->block_rows] = loss;
 }
 
-static void scale_row(const agx_row_job *j, void *z, double factor) {
+/* z = e * factor, a row; e may be z. */
+static void scale_row(const agx_row_job *j, const void *e, double factor, void *z) {
     if (j->n_cols > AGX_NARROW) {
-        agx_row_with_number(j, AGX_ROW_mul, j->n_cols, z, factor, z);
+        agx_row_with_number(j, AGX_ROW_mul, j->n_cols, e, factor, z);
     } else if (j->dtype == AG_F32) {
-        float *row = z, c = (float)factor;
-        for (int64_t i = 0; i < j->n_cols; i++) row[i] *= c;
+        const float *from = e, c = (float)factor;
+        float *to = z;
+        for (int64_t i = 0; i < j->n_cols; i++) to[i] = from[i] * c;
     } else {
-        double *row = z;
-        for (int64_t i = 0; i < j->n_cols; i++) row[i] *= factor;
+        const double *from = e;
+        double *to = z;
+        for (int64_t i = 0; i < j->n_cols; i++) to[i] = from[i] * factor;
     }
 }
 
 static void grad_block(const agx_row_job *j, int64_t first, int64_t n, const void *x, int64_t x_step,
                        const void *y, int64_t y_step, void *z) {
     (void)y, (void)y_step;
-    double m[AGX_BLOCK_ROWS], s[AGX_BLOCK_ROWS];
-    agx_row_weights(j, n, x, x_step, z, m, s);
+    double m[AGX_BLOCK_ROWS], s[AGX_BLOCK_ROWS], narrow[AGX_NARROW_BLOCK];
+    void *e = j->n_cols > AGX_NARROW ? z : narrow;
+    agx_row_weights(j, n, x, x_step, e, m, s);
     for (int64_t r = 0; r < n; r++) {
-        char *row = (char *)z + (size_t)(r * j->n_cols) * j->size;
+        size_t at = (size_t)(r * j->n_cols) * j->size;
         int64_t t = j->target[(first + r) * j->target_step];
-        double e_t = agx_row_load(j, row, t), sum = s[r] == 0 ? 1 : s[r];
-        scale_row(j, row, j->scale / sum);
-        agx_row_store(j, row, t, (e_t / sum - 1) * j->scale);
+        double e_t = agx_row_load(j, (char *)e + at, t), sum = s[r] == 0 ? 1 : s[r];
+        scale_row(j, (char *)e + at, j->scale / sum, (char *)z + at);
+        agx_row_store(j, (char *)z + at, t, (e_t / sum - 1) * j->scale);
     }
 }
 
@@ -58,14 +63,15 @@ static int64_t first_bad(const ag_array *t, int64_t n_rows, int64_t n_cols) {
     return r;
 }
 
-/* Checks, and all of the job but its function. *empty: there are no rows. */
-static ag_status prepare(agx_row_job *j, const ag_array *x, const ag_array *t, int64_t *bad_row, bool *empty) {
+/* Checks, and the job without z. *empty: there are no rows. */
+static ag_status prepare(agx_row_job *j, agx_block_fn *block, const ag_array *x, const ag_array *t,
+                         int64_t *bad_row, bool *empty) {
     if (!ag_dtype_is_float(x->meta->dtype) || t->meta->dtype != AG_I64) return AG_ERROR_DTYPE;
     if (x->meta->rank != 2 || t->meta->rank != 1 || t->meta->dim[0] != x->meta->dim[0]) return AG_ERROR_SHAPE;
     int64_t rows = x->meta->dim[0], bad = first_bad(t, rows, x->meta->dim[1]);
     if (bad_row) *bad_row = bad;
     if (bad < rows) return AG_ERROR_INDEX;
-    *empty = !agx_row_job_init(j, x->meta, 1);
+    *empty = !agx_row_job_init(j, block, x->meta, 1);
     agx_side_init(&j->x, x, 1);
     j->target = t->data;
     j->target_step = t->meta->stride[0];
@@ -74,9 +80,9 @@ static ag_status prepare(agx_row_job *j, const ag_array *x, const ag_array *t, i
 
 ag_status agx_cross_entropy(const ag_array *x, const ag_array *t, const ag_array *z, int64_t *bad_row,
                             ag_workspace *work) {
-    agx_row_job j = {.block = loss_block};
+    agx_row_job j;
     bool empty;
-    ag_status status = prepare(&j, x, t, bad_row, &empty);
+    ag_status status = prepare(&j, loss_block, x, t, bad_row, &empty);
     if (status != AG_OK) return status;
     if (z->meta->dtype != j.dtype) return AG_ERROR_DTYPE;
     double one = 0, total = 0;
@@ -96,9 +102,9 @@ ag_status agx_cross_entropy(const ag_array *x, const ag_array *t, const ag_array
 
 ag_status agx_cross_entropy_grad(const ag_array *x, const ag_array *t, const ag_array *dz, const ag_array *dx,
                                  ag_workspace *work) {
-    agx_row_job j = {.block = grad_block};
+    agx_row_job j;
     bool empty;
-    ag_status status = prepare(&j, x, t, NULL, &empty);
+    ag_status status = prepare(&j, grad_block, x, t, NULL, &empty);
     if (status != AG_OK) return status;
     if (dz->meta->dtype != j.dtype || dx->meta->dtype != j.dtype) return AG_ERROR_DTYPE;
     if (empty) return AG_OK;

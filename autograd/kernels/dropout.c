@@ -14,6 +14,7 @@
 enum { TASK = 16 * AGX_CHUNK };
 
 typedef struct job {
+    const agx_vectors *v;
     ag_dtype dtype;
     agx_dims none, all; /* x as one row */
     int64_t n;
@@ -29,28 +30,25 @@ static void draw(const job *j, int64_t start, int64_t n, uint32_t *word) {
     for (int64_t i = 0; i < n; i += 4) ag_philox(j->random.seed, block++, word + i);
 }
 
-static void drop_f32(const job *j, int64_t n, const float *x, const uint32_t *word, float *restrict z) {
-    const uint32_t threshold = j->threshold;
-    const float keep = (float)j->keep;
-    for (int64_t i = 0; i < n; i++) {
-        float scaled = x[i] / keep;
-        z[i] = word[i] >= threshold ? scaled : 0;
-    }
+/* Clear the dropped elements: as bits, because a branch on a random word is guessed wrong half of the time. */
+typedef uint32_t bits_32 __attribute__((may_alias));
+typedef uint64_t bits_64 __attribute__((may_alias));
+
+static void clear_32(int64_t n, const uint32_t *word, uint32_t threshold, bits_32 *restrict z) {
+    for (int64_t i = 0; i < n; i++) z[i] &= 0 - (uint32_t)(word[i] >= threshold);
 }
 
-static void drop_f64(const job *j, int64_t n, const double *x, const uint32_t *word, double *restrict z) {
-    const uint32_t threshold = j->threshold;
-    const double keep = j->keep;
-    for (int64_t i = 0; i < n; i++) {
-        double scaled = x[i] / keep;
-        z[i] = word[i] >= threshold ? scaled : 0;
-    }
+static void clear_64(int64_t n, const uint32_t *word, uint32_t threshold, bits_64 *restrict z) {
+    for (int64_t i = 0; i < n; i++) z[i] &= 0 - (uint64_t)(word[i] >= threshold);
 }
 
 static void drop_task(void *context, int64_t task, int thread) {
     (void)thread;
     const job *j = context;
     size_t size = ag_dtype_size(j->dtype);
+    const float keep_f32 = (float)j->keep;
+    const void *keep = j->dtype == AG_F32 ? (const void *)&keep_f32 : &j->keep;
+    agx_loop *divide = j->v->forward[AGX_ROW_div][j->dtype == AG_F64];
     int64_t end = (task + 1) * TASK < j->n ? (task + 1) * TASK : j->n;
     for (int64_t start = task * TASK; start < end; start += AGX_CHUNK) {
         uint32_t word[AGX_CHUNK];
@@ -59,15 +57,18 @@ static void drop_task(void *context, int64_t task, int thread) {
         agx_tile tile = {&j->none, &j->all, 0, 1, start, n};
         const void *x = agx_tile_read(&tile, j->x, size, gathered, &step);
         draw(j, start, n, word);
+        void *z = (char *)j->z + (size_t)start * size;
+        divide(n, (const void *const[]){x, keep}, (const int[]){1, 0}, z, 0);
         if (j->dtype == AG_F32)
-            drop_f32(j, n, x, word, (float *)j->z + start);
+            clear_32(n, word, j->threshold, z);
         else
-            drop_f64(j, n, x, word, (double *)j->z + start);
+            clear_64(n, word, j->threshold, z);
     }
 }
 
 ag_status agx_dropout(const ag_array *x, double p, ag_random r, const ag_array *z, ag_workspace *work) {
-    job j = {.dtype = x->meta->dtype, .x = x->data, .z = z->data, .random = r, .keep = 1 - p};
+    job j = {
+        .v = agx_vector_table(), .dtype = x->meta->dtype, .x = x->data, .z = z->data, .random = r, .keep = 1 - p};
     if (!ag_dtype_is_float(j.dtype) || z->meta->dtype != j.dtype) return AG_ERROR_DTYPE;
     (void)agx_dims_init(&j.none, x->meta, 0);
     j.n = agx_dims_init(&j.all, x->meta, UINT32_MAX);

@@ -36,28 +36,53 @@ typedef struct NAME(tile_job) {
 } NAME(tile_job);
 #define tile_job NAME(tile_job)
 
-/* The end of a tile: one row of sums to its place. */
-INLINE void NAME(put_row)(int vectors, const tile_job *job, const vec *sum, T *restrict c) {
-    T part[LANES] = {0};
-    const int64_t whole = (vectors - 1) * LANES;
-    const bool partial = job->width != vectors * LANES;
-    if (partial && job->accumulate) NAME(copy_part)(part, c + whole, job->width - whole);
-    UNROLL for (int j = 0; j < vectors; j++) {
-        const bool last = partial && j == vectors - 1;
-        vec z = sum[j];
-        if (job->accumulate) z += load(last ? part : c + j * LANES);
-        if (job->bias) z += load(job->bias + j * LANES);
-        store(last ? part : c + j * LANES, z);
+/* The end of a tile at the right edge: sum (rows, vectors), of which the first `width` columns go to c. */
+static __attribute__((noinline)) void NAME(put_edge)(int64_t rows, int64_t vectors, const tile_job *job, T *sum,
+                                                     T *restrict c) {
+    const int64_t whole = (vectors - 1) * LANES, part = job->width - whole;
+    for (int64_t i = 0; i < rows; i++, sum += vectors * LANES, c += job->ldc / (int64_t)sizeof(T)) {
+        if (job->accumulate) {
+            T edge[LANES] = {0};
+            NAME(copy_part)(edge, c + whole, part);
+            for (int64_t j = 0; j < whole; j += LANES) store(sum + j, load(sum + j) + load(c + j));
+            store(sum + whole, load(sum + whole) + load(edge));
+        }
+        for (int64_t j = 0; job->bias && j <= whole; j += LANES)
+            store(sum + j, load(sum + j) + load(job->bias + j));
+        for (int64_t j = 0; j < whole; j += LANES) store(c + j, load(sum + j));
+        NAME(copy_part)(c + whole, sum + whole, part);
     }
-    if (partial) NAME(copy_part)(c + whole, part, job->width - whole);
+}
+
+/* The end of a tile: its sums to their place. */
+INLINE void NAME(put)(int rows, int vectors, const tile_job *job, vec sum[][WIDE_VECTORS], T *c) {
+    if (job->width != vectors * LANES) {
+        T edge[TALL_ROWS * TILE_VECTORS * LANES];
+        UNROLL for (int i = 0; i < rows; i++) UNROLL for (int j = 0; j < vectors; j++)
+            store(edge + (i * vectors + j) * LANES, sum[i][j]);
+        NAME(put_edge)(rows, vectors, job, edge, c);
+        return;
+    }
+    const int64_t ldc = job->ldc;
+    if (job->accumulate) {
+        const char *z = (const char *)c;
+        UNROLL for (int i = 0; i < rows; i++, z += ldc) UNROLL for (int j = 0; j < vectors; j++) sum[i][j] +=
+            load((const T *)z + j * LANES);
+    }
+    if (job->bias) UNROLL for (int j = 0; j < vectors; j++) {
+            const vec bias = load(job->bias + j * LANES);
+            UNROLL for (int i = 0; i < rows; i++) sum[i][j] += bias;
+        }
+    char *z = (char *)c;
+    UNROLL for (int i = 0; i < rows; i++, z += ldc) UNROLL for (int j = 0; j < vectors; j++)
+        store((T *)z + j * LANES, sum[i][j]);
 }
 
 /* `rows` and `vectors` are constants where this is expanded: the sums live in registers. */
 INLINE void NAME(tile)(int rows, int vectors, const tile_job *job, const T *restrict a, T *restrict c) {
     vec sum[TALL_ROWS][WIDE_VECTORS];
-    const int64_t a_rs = job->a_rs, a_cs = job->a_cs, b_rs = job->b_rs, ldc = job->ldc;
+    const int64_t a_rs = job->a_rs, a_cs = job->a_cs, b_rs = job->b_rs;
     const char *x = (const char *)a, *b = (const char *)job->b;
-    char *z = (char *)c;
     UNROLL for (int i = 0; i < rows; i++) UNROLL for (int j = 0; j < vectors; j++) sum[i][j] = (vec){0};
     for (int64_t p = job->k; p > 0; p--) {
         vec y[WIDE_VECTORS];
@@ -69,12 +94,7 @@ INLINE void NAME(tile)(int rows, int vectors, const tile_job *job, const T *rest
         x += a_cs;
         b += b_rs;
     }
-    if (job->width == vectors * LANES && !job->accumulate && !job->bias) {
-        UNROLL for (int i = 0; i < rows; i++, z += ldc) UNROLL for (int j = 0; j < vectors; j++)
-            store((T *)z + j * LANES, sum[i][j]);
-    } else {
-        UNROLL for (int i = 0; i < rows; i++, z += ldc) NAME(put_row)(vectors, job, sum[i], (T *)z);
-    }
+    NAME(put)(rows, vectors, job, sum, c);
 }
 
 /* One function for each number of rows and vectors. */
@@ -198,20 +218,20 @@ INLINE const T *NAME(panel_bias)(const T *bias, int64_t width, int64_t vectors, 
 /* Columns of c (1, n) where those of b are dense: b is transposed on its way to the sums, one to a vector. */
 INLINE void NAME(row_columns)(int vectors, const tile_job *job, const T *a, int64_t a_cs, const T *b, int64_t b_cs,
                               T *c) {
-    vec sum[TILE_VECTORS], y[TILE_VECTORS][QUAD];
+    vec sum[1][WIDE_VECTORS], y[TILE_VECTORS][QUAD];
     const int64_t last = job->width - 1 - (vectors - 1) * LANES; /* in the last vector */
-    UNROLL for (int j = 0; j < vectors; j++) sum[j] = (vec){0};
+    UNROLL for (int j = 0; j < vectors; j++) sum[0][j] = (vec){0};
     int64_t p = 0;
     for (; p + QUAD <= job->k; p += QUAD) {
         UNROLL for (int j = 0; j < vectors; j++)
             NAME(transpose)(b + j * LANES * b_cs + p, b_cs, j < vectors - 1 ? LANES - 1 : last, y[j]);
-        UNROLL for (int g = 0; g < QUAD; g++) UNROLL for (int j = 0; j < vectors; j++) sum[j] +=
+        UNROLL for (int g = 0; g < QUAD; g++) UNROLL for (int j = 0; j < vectors; j++) sum[0][j] +=
             y[j][g] * a[(p + g) * a_cs];
     }
     for (; p < job->k; p++)
-        UNROLL for (int j = 0; j < vectors; j++) sum[j] +=
+        UNROLL for (int j = 0; j < vectors; j++) sum[0][j] +=
             NAME(gather)(b + j * LANES * b_cs + p, b_cs, j < vectors - 1 ? LANES - 1 : last) * a[p * a_cs];
-    NAME(put_row)(vectors, job, sum, c);
+    NAME(put)(1, vectors, job, sum, c);
 }
 
 static void NAME(row)(const agx_matmul *p, tile_job *job, const T *a, const T *b, const T *bias) {

@@ -82,9 +82,8 @@ static void run_direct(const task *t, int64_t first, int64_t last) {
         for (int64_t row = u.row; row < u.row + u.rows; row++) {
             for (uint32_t k = 0; k < t->n_in; k++) {
                 const operand *o = &t->in[k];
-                in[k] = o->place == REPEATED
-                            ? (const void *)&o->element
-                            : o->data + (at.offset[k] + u.column * inc[k]) * (int64_t)o->size;
+                in[k] = o->place == REPEATED ? (const void *)&o->element
+                                             : o->data + (at.offset[k] + u.column * inc[k]) * (int64_t)o->size;
             }
             t->loop(u.columns, in, inc, t->z + (row * t->walk.n + u.column) * (int64_t)t->z_size, t->c);
             if (u.column + u.columns == t->walk.n) agx_walk_next(&t->walk, &at);
@@ -113,7 +112,8 @@ static void gather(const task *t, uint32_t k, unit u, char *to) {
         agx_walk_seek(w, &at, row);
         m = w->rank > 1 ? w->dim[w->rank - 2] - at.index[w->rank - 2] : 1;
         if (m > u.row + u.rows - row) m = u.row + u.rows - row;
-        const char *from = o->data + (at.offset[k] + u.column * inner) * size; /* an (m, n) matrix, by the longer side */
+        const char *from =
+            o->data + (at.offset[k] + u.column * inner) * size; /* an (m, n) matrix, by the longer side */
         if (n < m)
             for (int64_t i = 0; i < n; i++) o->copy(m, from + i * inner * size, outer, to + i * loop_size, n);
         else

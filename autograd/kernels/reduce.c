@@ -13,8 +13,8 @@
 #include <string.h>
 
 enum {
-    MOST_ROWS = 64,       /* rows worked on together */
-    TILE_ELEMENTS = 8192, /* room for a gathered tile, in elements */
+    MOST_ROWS = 64,        /* rows worked on together */
+    TILE_ELEMENTS = 16384, /* room for a gathered tile, in elements */
 };
 
 typedef union partial {
@@ -217,9 +217,17 @@ static int64_t block_of(int64_t n_cols) {
     return rows < MOST_ROWS ? rows : MOST_ROWS;
 }
 
-static ag_status run(job *j, agx_task *task, ag_workspace *work) {
+static void job_init(job *j, agx_reduction kind, const ag_array *x, const ag_array *z) {
+    j->kind = kind;
     j->v = agx_vector_table();
+    j->dtype = x->meta->dtype;
     j->size = ag_dtype_size(j->dtype);
+    j->x = x->data;
+    j->z = z->data;
+    j->scratch = NULL;
+}
+
+static ag_status run(job *j, agx_task *task, ag_workspace *work) {
     j->block = block_of(j->n_cols);
     int64_t blocks = (j->n_rows + j->block - 1) / j->block;
     int threads = agx_threads_for(work, j->n_rows * j->n_cols);
@@ -319,7 +327,8 @@ ag_status agx_reduce(agx_reduction kind, const ag_array *x, uint32_t mask, const
     if (z->meta->dtype != (dtype == AG_BOOL ? AG_I64 : dtype)) return AG_ERROR_DTYPE;
     if (!real && (kind == AGX_MEAN || kind == AGX_LOGSUMEXP)) return AG_ERROR_DTYPE;
 
-    job j = {.kind = kind, .dtype = dtype, .x = x->data, .z = z->data};
+    job j; /* not cleared: that would take as long as a small sum */
+    job_init(&j, kind, x, z);
     j.n_rows = agx_dims_init(&j.rows, x->meta, ~mask);
     if (j.n_rows == 0) return AG_OK;
     j.n_cols = agx_dims_init(&j.cols, x->meta, mask);
@@ -327,9 +336,12 @@ ag_status agx_reduce(agx_reduction kind, const ag_array *x, uint32_t mask, const
     if (dtype == AG_BOOL) return reduce_bool(kind, x, mask, z, work);
     if (j.n_cols == 1) return copy_through(x, z, work);
 
-    agx_column_sum columns = {.dtype = dtype, .x = x->data, .z = z->data, .divisor = 1};
+    agx_column_sum columns;
     if (real && (kind == AGX_SUM || kind == AGX_MEAN) && split_columns(x->meta, mask, &columns)) {
-        if (kind == AGX_MEAN) columns.divisor = (double)j.n_cols;
+        columns.dtype = dtype;
+        columns.x = x->data;
+        columns.z = z->data;
+        columns.divisor = kind == AGX_MEAN ? (double)j.n_cols : 1;
         return agx_column_sum_run(&columns, work);
     }
     return run(&j, block_task, work);
@@ -388,7 +400,8 @@ static void arg_task(void *context, int64_t block, int thread) {
 
 ag_status agx_arg_reduce(bool largest, const ag_array *x, uint32_t mask, const ag_array *z, ag_workspace *work) {
     if (z->meta->dtype != AG_I64) return AG_ERROR_DTYPE;
-    job j = {.kind = largest ? AGX_AMAX : AGX_AMIN, .dtype = x->meta->dtype, .x = x->data, .z = z->data};
+    job j;
+    job_init(&j, largest ? AGX_AMAX : AGX_AMIN, x, z);
     j.n_rows = agx_dims_init(&j.rows, x->meta, ~mask);
     if (j.n_rows == 0) return AG_OK;
     j.n_cols = agx_dims_init(&j.cols, x->meta, mask);

@@ -66,17 +66,19 @@ int64_t agx_dims_offset(const agx_dims *d, int64_t index) {
 
 /* ---- tiles ------------------------------------------------------------------------------------------------ */
 
-/* n elements of `size` bytes, steps in elements. */
-static void copy_run(size_t size, int64_t n, char *z, int64_t z_step, const char *x, int64_t x_step) {
-    if (z_step == 1 && x_step == 1) {
-        memcpy(z, x, (size_t)n * size);
-    } else if (size == 4) {
-        for (int64_t i = 0; i < n; i++) memcpy(z + 4 * i * z_step, x + 4 * i * x_step, 4);
-    } else if (size == 8) {
-        for (int64_t i = 0; i < n; i++) memcpy(z + 8 * i * z_step, x + 8 * i * x_step, 8);
-    } else {
-        for (int64_t i = 0; i < n; i++)
-            memcpy(z + i * z_step * (int64_t)size, x + i * x_step * (int64_t)size, size);
+/* A rectangle of elements; steps in elements. Constant sizes make each copy a move. */
+static void copy_rectangle(size_t size, int64_t n_outer, int64_t n, char *z, int64_t z_outer, int64_t z_step,
+                           const char *x, int64_t x_outer, int64_t x_step) {
+    int64_t bytes = (int64_t)size;
+    for (int64_t o = 0; o < n_outer; o++, z += z_outer * bytes, x += x_outer * bytes) {
+        if (z_step == 1 && x_step == 1)
+            memcpy(z, x, (size_t)n * size);
+        else if (size == 4)
+            for (int64_t i = 0; i < n; i++) memcpy(z + 4 * i * z_step, x + 4 * i * x_step, 4);
+        else if (size == 8)
+            for (int64_t i = 0; i < n; i++) memcpy(z + 8 * i * z_step, x + 8 * i * x_step, 8);
+        else
+            for (int64_t i = 0; i < n; i++) memcpy(z + i * z_step * bytes, x + i * x_step * bytes, size);
     }
 }
 
@@ -95,22 +97,26 @@ static void tile_move(const agx_tile *t, char *array, size_t size, char *buffer,
     cursor row, begin;
     cursor_seek(&row, outer, first);
     cursor_seek(&begin, inner, start);
-    int last = inner->rank - 1;
-    int64_t bytes = (int64_t)size;
-    for (int64_t i = 0; i < n_outer; i++) {
+    int64_t bytes = (int64_t)size, outer_stride = outer->stride[outer->rank - 1];
+    int64_t inner_stride = inner->stride[inner->rank - 1];
+    for (int64_t o = 0, rows; o < n_outer; o += rows) {
+        rows = outer->dim[outer->rank - 1] - row.at[outer->rank - 1];
+        if (rows > n_outer - o) rows = n_outer - o;
         cursor at = begin;
-        for (int64_t done = 0, run; done < n_inner; done += run) {
-            run = inner->dim[last] - at.at[last];
-            if (run > n_inner - done) run = n_inner - done;
+        for (int64_t i = 0, run; i < n_inner; i += run) {
+            run = inner->dim[inner->rank - 1] - at.at[inner->rank - 1];
+            if (run > n_inner - i) run = n_inner - i;
             char *strided = array + (row.offset + at.offset) * bytes;
-            char *dense = buffer + (i * outer_step + done * inner_step) * bytes;
+            char *dense = buffer + (o * outer_step + i * inner_step) * bytes;
             if (scatter)
-                copy_run(size, run, strided, inner->stride[last], dense, inner_step);
+                copy_rectangle(size, rows, run, strided, outer_stride, inner_stride, dense, outer_step,
+                               inner_step);
             else
-                copy_run(size, run, dense, inner_step, strided, inner->stride[last]);
+                copy_rectangle(size, rows, run, dense, outer_step, inner_step, strided, outer_stride,
+                               inner_stride);
             cursor_advance(&at, inner, run);
         }
-        cursor_advance(&row, outer, 1);
+        cursor_advance(&row, outer, rows);
     }
 }
 

@@ -26,13 +26,23 @@ void agx_side_init(agx_side *s, const ag_array *a, int axis) {
 /* About the size of a gathered block, in elements. */
 enum { TILE_ELEMENTS = 8192 };
 
-bool agx_row_job_init(agx_row_job *j, const ag_meta *meta, int axis) {
+bool agx_row_job_init(agx_row_job *j, agx_block_fn *block, const ag_meta *meta, int axis) {
+    /* Field by field: clearing the lists of axes would take longer than a small softmax. */
+    j->block = block;
+    j->logarithm = false;
+    j->x.data = j->y.data = j->z.data = NULL;
+    j->x.in_place = j->y.in_place = j->z.in_place = true;
+    j->scratch = NULL;
     j->v = agx_vector_table();
     j->dtype = meta->dtype;
     j->size = ag_dtype_size(meta->dtype);
     j->n_rows = j->n_cols = 1;
     for (int k = 0; k < meta->rank; k++) *(k == axis ? &j->n_cols : &j->n_rows) *= meta->dim[k];
     if (j->n_rows == 0 || j->n_cols == 0) return false;
+    j->block_rows = j->n_rows;
+    j->n_blocks = 1;
+    if (j->n_rows <= AGX_BLOCK_ROWS && j->n_cols <= AGX_NARROW && j->n_rows * j->n_cols <= AGX_NARROW_BLOCK)
+        return true; /* without a division: they take longer than a short row */
     /* At least eight rows side by side use whole cache lines when they are gathered. */
     int64_t rows = 1;
     if (j->n_cols <= AGX_NARROW)
@@ -62,17 +72,22 @@ static void block_task(void *context, int64_t block, int thread) {
     const void *x = side_read(&j->x, &tile, j->size, one, &x_step), *y = NULL;
     if (j->y.data) y = side_read(&j->y, &tile, j->size, two, &y_step);
     char *z = two;
-    if (j->z.in_place) z = j->z.data + (size_t)(first * j->n_cols) * j->size;
+    if (j->z.data && j->z.in_place) z = j->z.data + (size_t)(first * j->n_cols) * j->size;
     j->block(j, first, n, x, x_step, y, y_step, z);
-    if (!j->z.data || j->z.in_place) return;
+    if (j->z.in_place) return;
     tile.rows = &j->z.rows, tile.cols = &j->z.cols;
     agx_tile_write(&tile, j->z.data, j->size, two);
 }
 
 ag_status agx_row_job_run(agx_row_job *j, ag_workspace *work) {
-    bool in_place = j->x.in_place && (!j->y.data || j->y.in_place) && (!j->z.data || j->z.in_place);
+    bool in_place = j->x.in_place && j->y.in_place && j->z.in_place;
     /* An exponential costs what a dozen elements of memory do. */
     int threads = agx_threads_for(work, 8 * j->n_rows * j->n_cols);
+    if (in_place && j->n_blocks == 1) {
+        j->block(j, 0, j->n_rows, j->x.data, j->x.rows.stride[0], j->y.data, j->y.data ? j->y.rows.stride[0] : 0,
+                 j->z.data);
+        return AG_OK;
+    }
     if (in_place) {
         agx_tasks_run(j->n_blocks, threads, block_task, j);
         return AG_OK;
@@ -129,35 +144,41 @@ static double sum_row_f64(const double *x, int64_t n) {
     return (i < n ? even + x[i] : even) + odd;
 }
 
+/* e = exp(e) for the narrow rows of a block, n numbers in all. What fills up the last vector is calculated for
+ * nothing, which is less than an incomplete vector costs. */
+static void exp_narrow(const agx_row_job *j, int64_t n, void *e) {
+    enum { LANES = 16 }; /* at least those of any vector; AGX_NARROW_BLOCK is a multiple */
+    for (; n % LANES; n++) agx_row_store(j, e, n, 0);
+    j->v->forward[AGX_ROW_exp][j->dtype == AG_F64](n, (const void *const[]){e}, (const int[]){1}, e, 0);
+}
+
+void agx_row_logs(const agx_row_job *j, int64_t n, double *s, double *log_s) {
+    enum { LANES = 8 };
+    for (; n % LANES; n++) s[n] = 1;
+    j->v->forward[AGX_ROW_log][1](n, (const void *const[]){s}, (const int[]){1}, log_s, 0);
+}
+
 void agx_row_weights(const agx_row_job *j, int64_t n, const void *x, int64_t step, void *e, double *m, double *s) {
     int64_t C = j->n_cols;
     if (C > AGX_NARROW) {
         for (int64_t r = 0; r < n; r++) {
-            const char *row = (const char *)x + (size_t)(r * step) * j->size;
+            const char *row = (const char *)x + r * step * (int64_t)j->size;
             m[r] = agx_row_extreme(j->v, true, j->dtype, row, C);
             s[r] = agx_row_exp(j->v, j->dtype, row, C, m[r], e ? (char *)e + (size_t)(r * C) * j->size : NULL);
         }
-        return;
-    }
-    const void *in[1] = {e};
-    const int inc[1] = {1};
-    if (j->dtype == AG_F32) {
+    } else if (j->dtype == AG_F32) {
         const float *from = x;
         float *to = e;
         for (int64_t r = 0; r < n; r++) m[r] = shift_row_f32(from + r * step, C, to + r * C);
-        j->v->forward[AGX_ROW_exp][0](n * C, in, inc, e, 0);
+        exp_narrow(j, n * C, e);
         for (int64_t r = 0; r < n; r++) s[r] = sum_row_f32(to + r * C, C);
     } else {
         const double *from = x;
         double *to = e;
         for (int64_t r = 0; r < n; r++) m[r] = shift_row_f64(from + r * step, C, to + r * C);
-        j->v->forward[AGX_ROW_exp][1](n * C, in, inc, e, 0);
+        exp_narrow(j, n * C, e);
         for (int64_t r = 0; r < n; r++) s[r] = sum_row_f64(to + r * C, C);
     }
-}
-
-void agx_row_logs(const agx_row_job *j, int64_t n, const double *s, double *log_s) {
-    j->v->forward[AGX_ROW_log][1](n, (const void *const[]){s}, (const int[]){1}, log_s, 0);
 }
 
 void agx_row_with_number(const agx_row_job *j, enum agx_row f, int64_t n, const void *x, double c, void *z) {
@@ -171,20 +192,23 @@ void agx_row_with_number(const agx_row_job *j, enum agx_row f, int64_t n, const 
 static void softmax_block(const agx_row_job *j, int64_t first, int64_t n, const void *x, int64_t x_step,
                           const void *y, int64_t y_step, void *z) {
     (void)first, (void)y, (void)y_step;
-    double m[AGX_BLOCK_ROWS], s[AGX_BLOCK_ROWS];
+    double m[AGX_BLOCK_ROWS], s[AGX_BLOCK_ROWS], narrow[AGX_NARROW_BLOCK];
     int64_t C = j->n_cols;
-    agx_row_weights(j, n, x, x_step, z, m, s);
+    void *e = C > AGX_NARROW ? z : narrow;
+    agx_row_weights(j, n, x, x_step, e, m, s);
     for (int64_t r = 0; r < n; r++) {
-        if (s[r] == 0) continue; /* wholly masked: the weights are 0, and so is the result */
+        double divisor = s[r] == 0 ? 1 : s[r]; /* wholly masked: the weights are 0, and so is the result */
         if (C > AGX_NARROW) {
             void *row = (char *)z + (size_t)(r * C) * j->size;
-            agx_row_with_number(j, AGX_ROW_div, C, row, s[r], row);
+            agx_row_with_number(j, AGX_ROW_div, C, row, divisor, row);
         } else if (j->dtype == AG_F32) {
-            float *row = (float *)z + r * C, divisor = (float)s[r];
-            for (int64_t i = 0; i < C; i++) row[i] /= divisor;
+            const float *from = (const float *)e + r * C, s_r = (float)divisor;
+            float *to = (float *)z + r * C;
+            for (int64_t i = 0; i < C; i++) to[i] = from[i] / s_r;
         } else {
-            double *row = (double *)z + r * C;
-            for (int64_t i = 0; i < C; i++) row[i] /= s[r];
+            const double *from = (const double *)e + r * C;
+            double *to = (double *)z + r * C;
+            for (int64_t i = 0; i < C; i++) to[i] = from[i] / divisor;
         }
     }
 }
@@ -192,12 +216,12 @@ static void softmax_block(const agx_row_job *j, int64_t first, int64_t n, const 
 static void log_softmax_block(const agx_row_job *j, int64_t first, int64_t n, const void *x, int64_t x_step,
                               const void *y, int64_t y_step, void *z) {
     (void)first, (void)y, (void)y_step;
-    double m[AGX_BLOCK_ROWS], s[AGX_BLOCK_ROWS], log_s[AGX_BLOCK_ROWS], e[AGX_NARROW_BLOCK];
+    double m[AGX_BLOCK_ROWS], s[AGX_BLOCK_ROWS], log_s[AGX_BLOCK_ROWS], narrow[AGX_NARROW_BLOCK];
     int64_t C = j->n_cols;
-    agx_row_weights(j, n, x, x_step, C > AGX_NARROW ? NULL : e, m, s);
+    agx_row_weights(j, n, x, x_step, C > AGX_NARROW ? NULL : narrow, m, s);
     agx_row_logs(j, n, s, log_s);
     for (int64_t r = 0; r < n; r++) {
-        const char *from = (const char *)x + (size_t)(r * x_step) * j->size;
+        const char *from = (const char *)x + r * x_step * (int64_t)j->size;
         char *row = (char *)z + (size_t)(r * C) * j->size;
         if (!isfinite(m[r])) {
             double rest = s[r] == 0 ? 0 : log_s[r]; /* masked: shift alone is -inf */
@@ -219,9 +243,9 @@ static void log_softmax_block(const agx_row_job *j, int64_t first, int64_t n, co
 }
 
 ag_status agx_softmax(const ag_array *x, int axis, bool logarithm, const ag_array *z, ag_workspace *work) {
-    agx_row_job j = {.block = logarithm ? log_softmax_block : softmax_block};
+    agx_row_job j;
     if (!ag_dtype_is_float(x->meta->dtype) || z->meta->dtype != x->meta->dtype) return AG_ERROR_DTYPE;
-    if (!agx_row_job_init(&j, x->meta, axis)) return AG_OK;
+    if (!agx_row_job_init(&j, logarithm ? log_softmax_block : softmax_block, x->meta, axis)) return AG_OK;
     agx_side_init(&j.x, x, axis);
     agx_side_init(&j.z, z, axis);
     return agx_row_job_run(&j, work);
@@ -229,13 +253,13 @@ ag_status agx_softmax(const ag_array *x, int axis, bool logarithm, const ag_arra
 
 /* ---- its derivative --------------------------------------------------------------------------------------- */
 
-/* z = y (dy - sum dy y), or dy - exp(y) sum dy: x here is the forward's y, y is dy. */
+/* dx = y (dy - sum dy y), or dy - y sum dy where y are the exponentials of a log-softmax already. */
 static void grad_row_f32(bool logarithm, int64_t n, const float *y, const float *dy, float *dx) {
     double sum = 0;
     for (int64_t i = 0; i < n; i++) sum += (double)dy[i] * (logarithm ? 1 : (double)y[i]);
     float s = (float)sum;
     if (logarithm)
-        for (int64_t i = 0; i < n; i++) dx[i] = dy[i] - y[i] * s; /* y: exponentials already */
+        for (int64_t i = 0; i < n; i++) dx[i] = dy[i] - y[i] * s;
     else
         for (int64_t i = 0; i < n; i++) dx[i] = y[i] * (dy[i] - s);
 }
@@ -281,34 +305,35 @@ static void softmax_grad_block(const agx_row_job *j, int64_t first, int64_t n, c
                                const void *y, int64_t y_step, void *z) {
     (void)first;
     int64_t C = j->n_cols;
-    double e[AGX_NARROW];
-    agx_loop *exponential = j->v->forward[AGX_ROW_exp][j->dtype == AG_F64];
+    size_t row = (size_t)C * j->size;
+    double narrow[AGX_NARROW_BLOCK]; /* exp of the rows of a log-softmax: (n, C) elements of either type */
+    if (j->logarithm && C <= AGX_NARROW) {
+        for (int64_t r = 0; r < n; r++)
+            memcpy((char *)narrow + (size_t)r * row, (const char *)x + r * x_step * (int64_t)j->size, row);
+        exp_narrow(j, n * C, narrow);
+        x = narrow;
+        x_step = C;
+    }
     for (int64_t r = 0; r < n; r++) {
-        const char *out = (const char *)x + (size_t)(r * x_step) * j->size;
-        const char *dy = (const char *)y + (size_t)(r * y_step) * j->size;
-        char *dx = (char *)z + (size_t)(r * C) * j->size;
-        if (C > AGX_NARROW) {
+        const void *out = (const char *)x + r * x_step * (int64_t)j->size;
+        const void *dy = (const char *)y + r * y_step * (int64_t)j->size;
+        void *dx = (char *)z + (size_t)r * row;
+        if (C > AGX_NARROW)
             grad_row_wide(j, out, dy, dx);
-            continue;
-        }
-        const void *probability = out;
-        if (j->logarithm) {
-            exponential(C, (const void *const[]){out}, (const int[]){1}, e, 0);
-            probability = e;
-        }
-        if (j->dtype == AG_F32)
-            grad_row_f32(j->logarithm, C, probability, (const float *)(const void *)dy, (float *)(void *)dx);
+        else if (j->dtype == AG_F32)
+            grad_row_f32(j->logarithm, C, out, dy, dx);
         else
-            grad_row_f64(j->logarithm, C, probability, (const double *)(const void *)dy, (double *)(void *)dx);
+            grad_row_f64(j->logarithm, C, out, dy, dx);
     }
 }
 
 ag_status agx_softmax_grad(const ag_array *y, const ag_array *dy, int axis, bool logarithm, const ag_array *dx,
                            ag_workspace *work) {
-    agx_row_job j = {.block = softmax_grad_block, .logarithm = logarithm};
+    agx_row_job j;
     ag_dtype dtype = y->meta->dtype;
     if (!ag_dtype_is_float(dtype) || dy->meta->dtype != dtype || dx->meta->dtype != dtype) return AG_ERROR_DTYPE;
-    if (!agx_row_job_init(&j, y->meta, axis)) return AG_OK;
+    if (!agx_row_job_init(&j, softmax_grad_block, y->meta, axis)) return AG_OK;
+    j.logarithm = logarithm;
     agx_side_init(&j.x, y, axis);
     agx_side_init(&j.y, dy, axis);
     agx_side_init(&j.z, dx, axis);

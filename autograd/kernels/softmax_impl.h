@@ -39,18 +39,19 @@ struct agx_row_job {
     double *loss; /* (n_blocks) */
 };
 
-/** Everything but block and sides. False: the array is empty. */
-bool agx_row_job_init(agx_row_job *j, const ag_meta *meta, int axis);
+/** Everything but the sides, which are absent so far. False: the array is empty. */
+bool agx_row_job_init(agx_row_job *j, agx_block_fn *block, const ag_meta *meta, int axis);
 void agx_side_init(agx_side *s, const ag_array *a, int axis);
 ag_status agx_row_job_run(agx_row_job *j, ag_workspace *work);
 
-/** The largest m and the weights' sum s of n rows; the weights exp(x - m) go to e (n, n_cols), which may be NULL when
- *  rows are wider than AGX_NARROW. Limits as in agx_row_exp. */
+/** The largest m and the weights' sum s of n rows, and the weights e = exp(x - m), (n, n_cols) dense. For narrow rows e
+ *  is a buffer of AGX_NARROW_BLOCK elements; for wide ones NULL, when only the sums are wanted, or where they belong.
+ *  Limits as in agx_row_exp. m and s have AGX_BLOCK_ROWS elements. */
 void agx_row_weights(const agx_row_job *j, int64_t n, const void *x, int64_t step, void *e, double *m, double *s);
 /** x - m with those limits: the logarithm of the weight. */
 double agx_log_weight(double x, double m);
-/** log_s[r] = log s[r] */
-void agx_row_logs(const agx_row_job *j, int64_t n, const double *s, double *log_s);
+/** log_s[r] = log s[r]; both have AGX_BLOCK_ROWS elements, and those past n are overwritten. */
+void agx_row_logs(const agx_row_job *j, int64_t n, double *s, double *log_s);
 /** z[i] = f(x[i], c) for a row of the elementwise table. */
 void agx_row_with_number(const agx_row_job *j, enum agx_row f, int64_t n, const void *x, double c, void *z);
 

@@ -8,11 +8,11 @@
  * do not depend on where it stands. An operand that repeats (inc 0) is spread once over a vector of its own, which
  * the loop then reads with step 0: the loop itself does not branch. */
 #define PASTE_(a, b) a##_##b
-#define PASTE(a, b) PASTE_(a, b)
-#define NAME(a) PASTE(a, T)
-#define VEC NAME(vec)
-#define MASK NAME(mask)
-#define LANES NAME(LANES)
+#define PASTE(a, b)  PASTE_(a, b)
+#define NAME(a)      PASTE(a, T)
+#define VEC          NAME(vec)
+#define MASK         NAME(mask)
+#define LANES        NAME(LANES)
 
 /* ---- operands --------------------------------------------------------------------------------------------------- */
 
@@ -47,8 +47,7 @@ static __attribute__((noinline)) VEC NAME(rest)(const char *at, size_t step, int
 typedef VEC NAME(function)(const VEC *v, double c);
 
 static inline __attribute__((always_inline)) void NAME(run)(int64_t n, const void *const *in, const int *inc,
-                                                            void *z, double c, unsigned used,
-                                                            NAME(function) * f) {
+                                                            void *z, double c, unsigned used, NAME(function) * f) {
     const char *at[4] = {NULL};
     size_t step[4] = {0};
     VEC v[4] = {{0}}, repeated[4];
@@ -72,46 +71,46 @@ static inline __attribute__((always_inline)) void NAME(run)(int64_t n, const voi
     }
 }
 
-#define LOOP(name, used)                                                                                             \
-    static void PASTE(name##_loop, T)(int64_t n, const void *const *in, const int *inc, void *z, double c) {         \
-        NAME(run)(n, in, inc, z, c, used, NAME(name));                                                               \
+#define LOOP(name, used)                                                                                          \
+    static void PASTE(name##_loop, T)(int64_t n, const void *const *in, const int *inc, void *z, double c) {      \
+        NAME(run)(n, in, inc, z, c, used, NAME(name));                                                            \
     }
 
 /* ---- the vocabulary of elementwise.def, on vectors ------------------------------------------------------------------ */
 
-#define NUM(a) NAME(splat)((REAL)(a))
-#define NEG(a) (-(a))
-#define ADD(a, b) ((a) + (b))
-#define SUB(a, b) ((a) - (b))
-#define MUL(a, b) ((a) * (b))
-#define DIV(a, b) ((a) / (b))
-#define SQRT(a) NAME(sqrt)(a)
-#define EXP(a) NAME(exp)(a)
-#define LOG(a) NAME(log)(a)
-#define SIN(a) NAME(sin)(a)
-#define COS(a) NAME(cos)(a)
-#define TANH(a) NAME(tanh)(a)
-#define SIGMOID(a) NAME(sigmoid)(a)
-#define POW(a, b) NAME(pow)(a, b)
-#define LT(a, b) ((MASK)((a) < (b)))
-#define LE(a, b) ((MASK)((a) <= (b)))
-#define GT(a, b) ((MASK)((a) > (b)))
-#define GE(a, b) ((MASK)((a) >= (b)))
-#define EQ(a, b) ((MASK)((a) == (b)))
-#define NE(a, b) ((MASK)((a) != (b)))
-#define BOTH(a, b) ((a) & (b))
+#define NUM(a)         NAME(splat)((REAL)(a))
+#define NEG(a)         (-(a))
+#define ADD(a, b)      ((a) + (b))
+#define SUB(a, b)      ((a) - (b))
+#define MUL(a, b)      ((a) * (b))
+#define DIV(a, b)      ((a) / (b))
+#define SQRT(a)        NAME(sqrt)(a)
+#define EXP(a)         NAME(exp)(a)
+#define LOG(a)         NAME(log)(a)
+#define SIN(a)         NAME(sin)(a)
+#define COS(a)         NAME(cos)(a)
+#define TANH(a)        NAME(tanh)(a)
+#define SIGMOID(a)     NAME(sigmoid)(a)
+#define POW(a, b)      NAME(pow)(a, b)
+#define LT(a, b)       ((MASK)((a) < (b)))
+#define LE(a, b)       ((MASK)((a) <= (b)))
+#define GT(a, b)       ((MASK)((a) > (b)))
+#define GE(a, b)       ((MASK)((a) >= (b)))
+#define EQ(a, b)       ((MASK)((a) == (b)))
+#define NE(a, b)       ((MASK)((a) != (b)))
+#define BOTH(a, b)     ((a) & (b))
 #define WHERE(m, a, b) NAME(where)(m, a, b)
 
 /* ---- values: in = {x} or {x, y} ---------------------------------------------------------------------------------------- */
 
 #define USED_1 1u
 #define USED_2 3u
-#define ROW(name, arity, number, ints, keeps, value, ...)                                                            \
-    static inline VEC NAME(forward_##name)(const VEC *v, double c) {                                                 \
-        const VEC x = v[0], y = v[1];                                                                                \
-        (void)y, (void)c;                                                                                            \
-        return value;                                                                                                \
-    }                                                                                                                \
+#define ROW(name, arity, number, ints, keeps, value, ...)                                                         \
+    static inline VEC NAME(forward_##name)(const VEC *v, double c) {                                              \
+        const VEC x = v[0], y = v[1];                                                                             \
+        (void)y, (void)c;                                                                                         \
+        return value;                                                                                             \
+    }                                                                                                             \
     LOOP(forward_##name, USED_##arity)
 #include "../ops/elementwise.def"
 #undef ROW
@@ -120,20 +119,20 @@ static inline __attribute__((always_inline)) void NAME(run)(int64_t n, const voi
 
 /* ---- adjoints: in = {dz, x, y, z}, of which only dz and what the row keeps is read --------------------------------------- */
 
-#define IN0 2u
-#define IN1 4u
+#define IN0  2u
+#define IN1  4u
 #define OUT0 8u
-#define ADJOINT(name, keeps, value)                                                                                  \
-    static inline VEC NAME(name)(const VEC *v, double c) {                                                           \
-        const VEC dz = v[0], x = v[1], y = v[2], z = v[3];                                                           \
-        (void)dz, (void)x, (void)y, (void)z, (void)c;                                                                \
-        return value;                                                                                                \
-    }                                                                                                                \
+#define ADJOINT(name, keeps, value)                                                                               \
+    static inline VEC NAME(name)(const VEC *v, double c) {                                                        \
+        const VEC dz = v[0], x = v[1], y = v[2], z = v[3];                                                        \
+        (void)dz, (void)x, (void)y, (void)z, (void)c;                                                             \
+        return value;                                                                                             \
+    }                                                                                                             \
     LOOP(name, 1u | (keeps))
 #define SECOND_1(name, keeps, value)
 #define SECOND_2(name, keeps, value) ADJOINT(name, keeps, value)
-#define ROW(name, arity, number, ints, keeps, value, to_x, to_y, ...)                                                \
-    ADJOINT(dx_##name, keeps, to_x)                                                                                  \
+#define ROW(name, arity, number, ints, keeps, value, to_x, to_y, ...)                                             \
+    ADJOINT(dx_##name, keeps, to_x)                                                                               \
     SECOND_##arity(dy_##name, keeps, to_y)
 #include "../ops/elementwise.def"
 #undef ROW

@@ -37,19 +37,19 @@
 enum { LANES_f32 = AGX_VECTOR_BYTES / 4, LANES_f64 = AGX_VECTOR_BYTES / 8 };
 
 /* c - 0 keeps the sign of a zero, which c + 0 would not. */
-#define DEFINE_VECTOR(T, real, integer, sign)                                                                        \
-    typedef real vec_##T __attribute__((vector_size(AGX_VECTOR_BYTES)));                                             \
-    typedef integer mask_##T __attribute__((vector_size(AGX_VECTOR_BYTES)));                                         \
-    static inline vec_##T splat_##T(real c) { return c - (vec_##T){0}; }                                             \
-    static inline vec_##T load_##T(const void *p) {                                                                  \
-        vec_##T v;                                                                                                   \
-        memcpy(&v, p, sizeof v);                                                                                     \
-        return v;                                                                                                    \
-    }                                                                                                                \
-    static inline void store_##T(void *p, vec_##T v) { memcpy(p, &v, sizeof v); }                                    \
-    static inline vec_##T where_##T(mask_##T m, vec_##T a, vec_##T b) {                                              \
-        return (vec_##T)(((mask_##T)a & m) | ((mask_##T)b & ~m));                                                    \
-    }                                                                                                                \
+#define DEFINE_VECTOR(T, real, integer, sign)                                                                     \
+    typedef real vec_##T __attribute__((vector_size(AGX_VECTOR_BYTES)));                                          \
+    typedef integer mask_##T __attribute__((vector_size(AGX_VECTOR_BYTES)));                                      \
+    static inline vec_##T splat_##T(real c) { return c - (vec_##T){0}; }                                          \
+    static inline vec_##T load_##T(const void *p) {                                                               \
+        vec_##T v;                                                                                                \
+        memcpy(&v, p, sizeof v);                                                                                  \
+        return v;                                                                                                 \
+    }                                                                                                             \
+    static inline void store_##T(void *p, vec_##T v) { memcpy(p, &v, sizeof v); }                                 \
+    static inline vec_##T where_##T(mask_##T m, vec_##T a, vec_##T b) {                                           \
+        return (vec_##T)(((mask_##T)a & m) | ((mask_##T)b & ~m));                                                 \
+    }                                                                                                             \
     static inline vec_##T abs_##T(vec_##T x) { return (vec_##T)((mask_##T)x & (sign)); }
 
 DEFINE_VECTOR(f32, float, int32_t, INT32_MAX)
@@ -76,15 +76,15 @@ static inline vec_f64 sqrt_f64(vec_f64 x) { return (vec_f64)vsqrtq_f64((float64x
 
 /* ---- transcendental functions ----------------------------------------------------------------------------------- */
 
-#define DEFINE_LANEWISE_1(name, T, scalar)                                                                           \
-    static inline vec_##T name##_##T(vec_##T x) {                                                                    \
-        for (int i = 0; i < LANES_##T; i++) x[i] = scalar(x[i]);                                                     \
-        return x;                                                                                                    \
+#define DEFINE_LANEWISE_1(name, T, scalar)                                                                        \
+    static inline vec_##T name##_##T(vec_##T x) {                                                                 \
+        for (int i = 0; i < LANES_##T; i++) x[i] = scalar(x[i]);                                                  \
+        return x;                                                                                                 \
     }
-#define DEFINE_LANEWISE_2(name, T, scalar)                                                                           \
-    static inline vec_##T name##_##T(vec_##T x, vec_##T y) {                                                         \
-        for (int i = 0; i < LANES_##T; i++) x[i] = scalar(x[i], y[i]);                                               \
-        return x;                                                                                                    \
+#define DEFINE_LANEWISE_2(name, T, scalar)                                                                        \
+    static inline vec_##T name##_##T(vec_##T x, vec_##T y) {                                                      \
+        for (int i = 0; i < LANES_##T; i++) x[i] = scalar(x[i], y[i]);                                            \
+        return x;                                                                                                 \
     }
 
 #ifdef AGX_LANEWISE_SQRT
@@ -94,40 +94,40 @@ DEFINE_LANEWISE_1(sqrt, f64, sqrt)
 #endif
 
 #if defined(AGX_HAVE_LIBMVEC) && defined(__x86_64__)
-#define DEFINE_LIBMVEC_1(name, T, symbol)                                                                            \
-    vec_##T symbol(vec_##T);                                                                                         \
+#define DEFINE_LIBMVEC_1(name, T, symbol)                                                                         \
+    vec_##T symbol(vec_##T);                                                                                      \
     static inline vec_##T name##_##T(vec_##T x) { return symbol(x); }
-#define DEFINE_LIBMVEC_2(name, T, symbol)                                                                            \
-    vec_##T symbol(vec_##T, vec_##T);                                                                                \
+#define DEFINE_LIBMVEC_2(name, T, symbol)                                                                         \
+    vec_##T symbol(vec_##T, vec_##T);                                                                             \
     static inline vec_##T name##_##T(vec_##T x, vec_##T y) { return symbol(x, y); }
 #if defined(__AVX512F__)
-#define FUNCTION_1(name)                                                                                             \
-    DEFINE_LIBMVEC_1(name, f32, _ZGVeN16v_##name##f)                                                                 \
+#define FUNCTION_1(name)                                                                                          \
+    DEFINE_LIBMVEC_1(name, f32, _ZGVeN16v_##name##f)                                                              \
     DEFINE_LIBMVEC_1(name, f64, _ZGVeN8v_##name)
-#define FUNCTION_2(name)                                                                                             \
-    DEFINE_LIBMVEC_2(name, f32, _ZGVeN16vv_##name##f)                                                                \
+#define FUNCTION_2(name)                                                                                          \
+    DEFINE_LIBMVEC_2(name, f32, _ZGVeN16vv_##name##f)                                                             \
     DEFINE_LIBMVEC_2(name, f64, _ZGVeN8vv_##name)
 #elif defined(__AVX2__)
-#define FUNCTION_1(name)                                                                                             \
-    DEFINE_LIBMVEC_1(name, f32, _ZGVdN8v_##name##f)                                                                  \
+#define FUNCTION_1(name)                                                                                          \
+    DEFINE_LIBMVEC_1(name, f32, _ZGVdN8v_##name##f)                                                               \
     DEFINE_LIBMVEC_1(name, f64, _ZGVdN4v_##name)
-#define FUNCTION_2(name)                                                                                             \
-    DEFINE_LIBMVEC_2(name, f32, _ZGVdN8vv_##name##f)                                                                 \
+#define FUNCTION_2(name)                                                                                          \
+    DEFINE_LIBMVEC_2(name, f32, _ZGVdN8vv_##name##f)                                                              \
     DEFINE_LIBMVEC_2(name, f64, _ZGVdN4vv_##name)
 #else
-#define FUNCTION_1(name)                                                                                             \
-    DEFINE_LIBMVEC_1(name, f32, _ZGVbN4v_##name##f)                                                                  \
+#define FUNCTION_1(name)                                                                                          \
+    DEFINE_LIBMVEC_1(name, f32, _ZGVbN4v_##name##f)                                                               \
     DEFINE_LIBMVEC_1(name, f64, _ZGVbN2v_##name)
-#define FUNCTION_2(name)                                                                                             \
-    DEFINE_LIBMVEC_2(name, f32, _ZGVbN4vv_##name##f)                                                                 \
+#define FUNCTION_2(name)                                                                                          \
+    DEFINE_LIBMVEC_2(name, f32, _ZGVbN4vv_##name##f)                                                              \
     DEFINE_LIBMVEC_2(name, f64, _ZGVbN2vv_##name)
 #endif
 #else
-#define FUNCTION_1(name)                                                                                             \
-    DEFINE_LANEWISE_1(name, f32, name##f)                                                                            \
+#define FUNCTION_1(name)                                                                                          \
+    DEFINE_LANEWISE_1(name, f32, name##f)                                                                         \
     DEFINE_LANEWISE_1(name, f64, name)
-#define FUNCTION_2(name)                                                                                             \
-    DEFINE_LANEWISE_2(name, f32, name##f)                                                                            \
+#define FUNCTION_2(name)                                                                                          \
+    DEFINE_LANEWISE_2(name, f32, name##f)                                                                         \
     DEFINE_LANEWISE_2(name, f64, name)
 #endif
 
@@ -142,10 +142,10 @@ FUNCTION_2(pow)
 
 /* By the sign of x, so that exp never overflows and neither tail loses its digits: with e = exp(-|x|) in (0, 1],
  * 1 / (1 + e) for x >= 0 and e / (1 + e) below. NaN takes the second branch and stays NaN. */
-#define DEFINE_SIGMOID(T)                                                                                            \
-    static inline vec_##T sigmoid_##T(vec_##T x) {                                                                   \
-        const vec_##T one = splat_##T(1), zero = splat_##T(0), e = exp_##T(-abs_##T(x));                             \
-        return where_##T(x >= zero, one, e) / (one + e);                                                             \
+#define DEFINE_SIGMOID(T)                                                                                         \
+    static inline vec_##T sigmoid_##T(vec_##T x) {                                                                \
+        const vec_##T one = splat_##T(1), zero = splat_##T(0), e = exp_##T(-abs_##T(x));                          \
+        return where_##T(x >= zero, one, e) / (one + e);                                                          \
     }
 DEFINE_SIGMOID(f32)
 DEFINE_SIGMOID(f64)

@@ -67,9 +67,7 @@ const agx_vectors *agx_vector_table(void) {
     return table;
 }
 
-void agx_vector_force(const agx_vectors *table) {
-    atomic_store_explicit(&in_force, table, memory_order_relaxed);
-}
+void agx_vector_force(const agx_vectors *table) { atomic_store_explicit(&in_force, table, memory_order_relaxed); }
 
 /* ---- the workspace ------------------------------------------------------------------------------------------------- */
 

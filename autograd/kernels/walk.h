@@ -50,8 +50,7 @@ static inline bool agx_walk_init(agx_walk *w, const ag_array *in, uint32_t n_in,
     for (int i = 0; i < rank; i++) {
         const int d = order[i], last = w->rank - 1;
         bool merges = last >= 0;
-        for (int k = 0; merges && k < w->arrays; k++)
-            merges = w->stride[k][last] == stride[k][d] * shape->dim[d];
+        for (int k = 0; merges && k < w->arrays; k++) merges = w->stride[k][last] == stride[k][d] * shape->dim[d];
         const int to = merges ? last : w->rank++;
         w->dim[to] = merges ? w->dim[to] * shape->dim[d] : shape->dim[d];
         for (int k = 0; k < w->arrays; k++) w->stride[k][to] = stride[k][d];
