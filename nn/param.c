@@ -127,8 +127,8 @@ static ag_status pack_all(nn_params *p, nn_module *root, ag_dtype dtype, int64_t
         for (nn_param *declared = m->params; declared; declared = declared->next) {
             ag_status status = pack(p, i++, root, m, declared, offset, &random, error);
             if (status) return status;
-            int64_t elements, length;
-            (void)extent(declared, dtype, &elements, &length);
+            int64_t elements, length = 0;
+            (void)extent(declared, dtype, &elements, &length); /* it fitted when the slab was measured */
             offset += length;
         }
     }

@@ -1,14 +1,17 @@
 #define _POSIX_C_SOURCE 200809L /* setenv */
-/* Matrix products: values against a wider reference, and the promise about bits, for every backend at every level. */
+/* Matrix products: values against a wider reference, and the promise about bits, for every backend at every level.
+ */
 #include "kernel_support.h"
 
 #include <autograd/kernels/gemm.h>
 
 #include <float.h>
 
-/* ---- helpers -------------------------------------------------------------------------------------------------- */
+/* ---- helpers --------------------------------------------------------------------------------------------------
+ */
 
-/* c (m, n), the first columns of a view (m, n + gap), = a b [+ c0] [+ bias]. What c0 and bias do not give is NULL. */
+/* c (m, n), the first columns of a view (m, n + gap), = a b [+ c0] [+ bias]. What c0 and bias do not give is NULL.
+ */
 typedef struct product {
     view a, b;
     const view *c0, *bias;
@@ -58,8 +61,8 @@ static double *numbers(const view *x) {
     return values;
 }
 
-/* Every sum of k products in any order, fused or not, with two more terms: at most k + 3 roundings touch a term. Of large
- * products a sample of elements is looked at. */
+/* Every sum of k products in any order, fused or not, with two more terms: at most k + 3 roundings touch a term.
+ * Of large products a sample of elements is looked at. */
 static void assert_near(const product *p, const view *c) {
     const int64_t m = p->a.meta.dim[0], k = p->a.meta.dim[1], n = p->b.meta.dim[1], ldc = n + p->gap;
     const long double unit = p->a.meta.dtype == AG_F32 ? FLT_EPSILON / 2 : DBL_EPSILON / 2;
@@ -121,7 +124,7 @@ static const int64_t large[][3] = {{129, 131, 163}, {67, 97, 213},  {1, 1001, 50
                                    {10, 256, 300},  {64, 512, 128}, {97, 805, 100}, {301, 7, 307},  {500, 2, 600}};
 enum { LARGE = sizeof large / sizeof large[0] };
 
-/* ---- values ------------------------------------------------------------------------------------------------------ */
+/* ---- values ------------------------------------------------------------------------------------------------- */
 
 static void check_product(ag_random *r, ag_dtype dtype, int64_t m, int64_t k, int64_t n) {
     product p = {.a = matrix(dtype, m, k, ag_random_below(r, 2) ? STRIDED : DENSE, r),
@@ -206,7 +209,7 @@ static void poison(void) {
 START_TEST(non_finite_numbers_stay_in_their_row_and_column) { everywhere(poison); }
 END_TEST
 
-/* ---- bits ---------------------------------------------------------------------------------------------------------- */
+/* ---- bits --------------------------------------------------------------------------------------------------- */
 
 static void compare_layouts(ag_random *r, ag_dtype dtype, int64_t m, int64_t k, int64_t n) {
     view a = matrix(dtype, m, k, DENSE, r), b = matrix(dtype, k, n, DENSE, r), c = run_dense(a, b);
@@ -261,7 +264,8 @@ static void thread_counts(void) {
 START_TEST(threads_do_not_change_bits) { everywhere(thread_counts); }
 END_TEST
 
-/* The rule of gemm.h, spelled out for one element, given its row and column; fused: with one rounding for a product and its addition. */
+/* The rule of gemm.h, spelled out for one element, given its row and column; fused: with one rounding for a
+ * product and its addition. */
 static float sequential(const double *a, const double *b, int64_t k, int64_t n, bool fused) {
     const int64_t depth = agx_gemm_depth(k);
     float z = 0;
@@ -304,7 +308,7 @@ START_TEST(our_kernel_adds_in_order_of_k) {
 }
 END_TEST
 
-/* ---- the choice ------------------------------------------------------------------------------------------------------- */
+/* ---- the choice --------------------------------------------------------------------------------------------- */
 
 START_TEST(backends_are_chosen_by_name) {
     ck_assert_str_eq(agx_matmul_backends()[0], "portable");

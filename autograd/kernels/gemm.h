@@ -14,8 +14,8 @@ typedef struct agx_gemm_kernels {
     int64_t rows[2];        /* of a tile; index: 0 f32, 1 f64 */
     int64_t columns[2];     /* of a tile */
     int64_t packed_rows[2]; /* of a tile of `a` in `packed` */
-    /* The whole product. `packed`, 64-byte aligned: room for ceil(m / rows) * packed_rows * agx_gemm_depth(k) elements,
-     * into which `a` is copied; or NULL: `a` is read in place. */
+    /* The whole product. `packed`, 64-byte aligned: room for ceil(m / rows) * packed_rows * agx_gemm_depth(k)
+     * elements, into which `a` is copied; or NULL: `a` is read in place. */
     void (*product[2])(const agx_matmul *p, void *packed);
     /* z (rows, columns), dense, = x: to bring an operand into the layout that libraries take. */
     void (*dense[2])(int64_t rows, int64_t columns, const void *x, int64_t rs, int64_t cs, void *z);

@@ -1,6 +1,7 @@
 /* gemm_template: the matrix product for one element type; included by gemm.c once per type.
  *
- * Given: T, NAME(x), LANES (elements of a vector), QUAD (elements of 16 bytes), SHUFFLE, JOIN2, JOIN4.
+ * Given: T, NAME(x), LANES (elements of a vector), QUAD (elements of 16 bytes), SHUFFLE, JOIN2, JOIN4,
+ * FMA.
  * Names of one letter are those of agx_matmul. */
 
 typedef T NAME(vec) __attribute__((vector_size(VECTOR_BYTES)));
@@ -16,6 +17,12 @@ typedef T NAME(quad_in_memory) __attribute__((vector_size(16), aligned(sizeof(T)
 INLINE vec load(const T *p) { return *(const NAME(vec_in_memory) *)p; }
 INLINE void store(T *p, vec v) { *(NAME(vec_in_memory) *)p = v; }
 
+/* x in every lane (to subtract 0 changes nothing, not even -0). */
+INLINE vec NAME(splat)(T x) { return x - (vec){0}; }
+
+/* p, so many bytes on: with strides in bytes an address is one addition. */
+INLINE T *NAME(byte_step)(const T *p, int64_t bytes) { return (T *)((uintptr_t)p + (uintptr_t)bytes); }
+
 /* Copies the n < LANES elements of the last, partial vector of a row. */
 INLINE void NAME(copy_part)(T *restrict z, const T *restrict x, int64_t n) {
     if (LANES > 8 && (n & 8)) memcpy(z, x, 8 * sizeof(T)), z += 8, x += 8;
@@ -24,7 +31,8 @@ INLINE void NAME(copy_part)(T *restrict z, const T *restrict x, int64_t n) {
     if (n & 1) *z = *x;
 }
 
-/* ---- the tile ------------------------------------------------------------------------------------------------ */
+/* ---- the tile ------------------------------------------------------------------------------------------------
+ */
 
 /* What a tile works on: c (rows, width) = [c +] a (rows, k) b (k, vectors) [+ bias], one block of k. */
 typedef struct NAME(tile_job) {
@@ -58,41 +66,47 @@ static __attribute__((noinline)) void NAME(put_edge)(int64_t rows, int64_t vecto
 INLINE void NAME(put)(int rows, int vectors, const tile_job *job, vec sum[][WIDE_VECTORS], T *c) {
     if (job->width != vectors * LANES) {
         T edge[TALL_ROWS * TILE_VECTORS * LANES];
-        UNROLL for (int i = 0; i < rows; i++) UNROLL for (int j = 0; j < vectors; j++)
-            store(edge + (i * vectors + j) * LANES, sum[i][j]);
+        UNROLL for (int i = 0; i < rows; i++) {
+            UNROLL for (int j = 0; j < vectors; j++) { store(edge + (i * vectors + j) * LANES, sum[i][j]); }
+        }
         NAME(put_edge)(rows, vectors, job, edge, c);
         return;
     }
-    const int64_t ldc = job->ldc;
     if (job->accumulate) {
-        const char *z = (const char *)c;
-        UNROLL for (int i = 0; i < rows; i++, z += ldc) UNROLL for (int j = 0; j < vectors; j++) sum[i][j] +=
-            load((const T *)z + j * LANES);
-    }
-    if (job->bias) UNROLL for (int j = 0; j < vectors; j++) {
-            const vec bias = load(job->bias + j * LANES);
-            UNROLL for (int i = 0; i < rows; i++) sum[i][j] += bias;
+        UNROLL for (int i = 0; i < rows; i++) {
+            const T *z = NAME(byte_step)(c, i * job->ldc);
+            UNROLL for (int j = 0; j < vectors; j++) { sum[i][j] += load(z + j * LANES); }
         }
-    char *z = (char *)c;
-    UNROLL for (int i = 0; i < rows; i++, z += ldc) UNROLL for (int j = 0; j < vectors; j++)
-        store((T *)z + j * LANES, sum[i][j]);
+    }
+    if (job->bias) {
+        UNROLL for (int j = 0; j < vectors; j++) {
+            const vec bias = load(job->bias + j * LANES);
+            UNROLL for (int i = 0; i < rows; i++) { sum[i][j] += bias; }
+        }
+    }
+    UNROLL for (int i = 0; i < rows; i++) {
+        T *z = NAME(byte_step)(c, i * job->ldc);
+        UNROLL for (int j = 0; j < vectors; j++) { store(z + j * LANES, sum[i][j]); }
+    }
 }
 
 /* `rows` and `vectors` are constants where this is expanded: the sums live in registers. */
 INLINE void NAME(tile)(int rows, int vectors, const tile_job *job, const T *restrict a, T *restrict c) {
     vec sum[TALL_ROWS][WIDE_VECTORS];
     const int64_t a_rs = job->a_rs, a_cs = job->a_cs, b_rs = job->b_rs;
-    const char *x = (const char *)a, *b = (const char *)job->b;
-    UNROLL for (int i = 0; i < rows; i++) UNROLL for (int j = 0; j < vectors; j++) sum[i][j] = (vec){0};
+    const T *b = job->b;
+    UNROLL for (int i = 0; i < rows; i++) {
+        UNROLL for (int j = 0; j < vectors; j++) { sum[i][j] = (vec){0}; }
+    }
     for (int64_t p = job->k; p > 0; p--) {
         vec y[WIDE_VECTORS];
-        UNROLL for (int j = 0; j < vectors; j++) y[j] = load((const T *)b + j * LANES);
+        UNROLL for (int j = 0; j < vectors; j++) { y[j] = load(b + j * LANES); }
         UNROLL for (int i = 0; i < rows; i++) {
-            const T factor = *(const T *)(x + i * a_rs);
-            UNROLL for (int j = 0; j < vectors; j++) sum[i][j] += y[j] * factor;
+            const vec x = NAME(splat)(*NAME(byte_step)(a, i * a_rs));
+            UNROLL for (int j = 0; j < vectors; j++) { sum[i][j] = FMA(x, y[j], sum[i][j]); }
         }
-        x += a_cs;
-        b += b_rs;
+        a = NAME(byte_step)(a, a_cs);
+        b = NAME(byte_step)(b, b_rs);
     }
     NAME(put)(rows, vectors, job, sum, c);
 }
@@ -104,21 +118,28 @@ typedef void NAME(tile_function)(const tile_job *job, const T *a, T *c);
     static void TILE_NAME(rows, vectors)(const tile_job *job, const T *a, T *c) {                                 \
         NAME(tile)(rows, vectors, job, a, c);                                                                     \
     }
-#define TILES_6(X, v)  X(1, v) X(2, v) X(3, v) X(4, v) X(5, v) X(6, v)
-#define TILES_12(X, v) TILES_6(X, v) X(7, v) X(8, v) X(9, v) X(10, v) X(11, v) X(12, v)
-TILES_12(TILE, 1)
-PASTE(TILES, TILE_ROWS)
-(TILE, 2) TILE(1, 8)
+#define TILES_6(X, v)             X(1, v) X(2, v) X(3, v) X(4, v) X(5, v) X(6, v)
+#define TILES_12(X, v)            TILES_6(X, v) X(7, v) X(8, v) X(9, v) X(10, v) X(11, v) X(12, v)
+#define TILE_LIST                 PASTE(TILES, TILE_ROWS)
 #define TILE_ENTRY(rows, vectors) TILE_NAME(rows, vectors),
-    static NAME(tile_function) *const
-    NAME(tiles)[TILE_VECTORS][TALL_ROWS] = {{TILES_12(TILE_ENTRY, 1)}, {PASTE(TILES, TILE_ROWS)(TILE_ENTRY, 2)}};
 
-/* ---- packing ------------------------------------------------------------------------------------------------- */
+/* clang-format off */
+TILES_12(TILE, 1)
+TILE_LIST(TILE, 2)
+TILE(1, 8)
+static NAME(tile_function) *const NAME(tiles)[TILE_VECTORS][TALL_ROWS] = {
+    {TILES_12(TILE_ENTRY, 1)},
+    {TILE_LIST(TILE_ENTRY, 2)},
+};
+/* clang-format on */
+
+/* ---- packing -------------------------------------------------------------------------------------------------
+ */
 
 /* LANES elements x_cs apart; element i stands for min(i, last). */
 INLINE vec NAME(gather)(const T *x, int64_t x_cs, int64_t last) {
     vec y;
-    UNROLL for (int i = 0; i < LANES; i++) y[i] = x[(i < last ? i : last) * x_cs];
+    UNROLL for (int i = 0; i < LANES; i++) { y[i] = x[(i < last ? i : last) * x_cs]; }
     return y;
 }
 
@@ -153,8 +174,8 @@ INLINE void NAME(transpose)(const T *x, int64_t x_rs, int64_t last, vec z[QUAD])
 #endif
 }
 
-/* z (k, z_rs) from x (k, width), whole vectors at a time: columns from `width` to the end of its vector are written
- * with copies of valid elements or zeros. */
+/* z (k, z_rs) from x (k, width), whole vectors at a time: columns from `width` to the end of its vector are
+ * written with copies of valid elements or zeros. */
 static __attribute__((noinline)) void NAME(pack)(int64_t k, int64_t width, const T *x, int64_t rs, int64_t cs,
                                                  T *restrict z, int64_t z_rs) {
     int64_t j = 0;
@@ -177,7 +198,7 @@ static __attribute__((noinline)) void NAME(pack)(int64_t k, int64_t width, const
                 vec y[QUAD];
                 p = p < k - QUAD ? p : k - QUAD; /* the last block overlaps the one before */
                 NAME(transpose)(from + p, cs, n - 1, y);
-                UNROLL for (int g = 0; g < QUAD; g++) store(to + (p + g) * z_rs, y[g]);
+                UNROLL for (int g = 0; g < QUAD; g++) { store(to + (p + g) * z_rs, y[g]); }
             }
         } else {
             for (int64_t p = 0; p < k; p++) store(to + p * z_rs, NAME(gather)(from + p * rs, cs, n - 1));
@@ -205,7 +226,8 @@ static void NAME(dense)(int64_t rows, int64_t columns, const void *from, int64_t
         for (int64_t j = whole; j < columns; j++) z[i * columns + j] = x[i * rs + j * cs];
 }
 
-/* ---- the product --------------------------------------------------------------------------------------------- */
+/* ---- the product ---------------------------------------------------------------------------------------------
+ */
 
 /* The bias of a panel, padded at the edge to whole vectors in `padded`. */
 INLINE const T *NAME(panel_bias)(const T *bias, int64_t width, int64_t vectors, T *padded) {
@@ -220,17 +242,24 @@ INLINE void NAME(row_columns)(int vectors, const tile_job *job, const T *a, int6
                               T *c) {
     vec sum[1][WIDE_VECTORS], y[TILE_VECTORS][QUAD];
     const int64_t last = job->width - 1 - (vectors - 1) * LANES; /* in the last vector */
-    UNROLL for (int j = 0; j < vectors; j++) sum[0][j] = (vec){0};
+    UNROLL for (int j = 0; j < vectors; j++) { sum[0][j] = (vec){0}; }
     int64_t p = 0;
     for (; p + QUAD <= job->k; p += QUAD) {
-        UNROLL for (int j = 0; j < vectors; j++)
+        UNROLL for (int j = 0; j < vectors; j++) {
             NAME(transpose)(b + j * LANES * b_cs + p, b_cs, j < vectors - 1 ? LANES - 1 : last, y[j]);
-        UNROLL for (int g = 0; g < QUAD; g++) UNROLL for (int j = 0; j < vectors; j++) sum[0][j] +=
-            y[j][g] * a[(p + g) * a_cs];
+        }
+        UNROLL for (int g = 0; g < QUAD; g++) {
+            const vec x = NAME(splat)(a[(p + g) * a_cs]);
+            UNROLL for (int j = 0; j < vectors; j++) { sum[0][j] = FMA(x, y[j][g], sum[0][j]); }
+        }
     }
-    for (; p < job->k; p++)
-        UNROLL for (int j = 0; j < vectors; j++) sum[0][j] +=
-            NAME(gather)(b + j * LANES * b_cs + p, b_cs, j < vectors - 1 ? LANES - 1 : last) * a[p * a_cs];
+    for (; p < job->k; p++) {
+        UNROLL for (int j = 0; j < vectors; j++) {
+            const vec x = NAME(splat)(a[p * a_cs]);
+            const T *column = b + j * LANES * b_cs + p;
+            sum[0][j] = FMA(x, NAME(gather)(column, b_cs, j < vectors - 1 ? LANES - 1 : last), sum[0][j]);
+        }
+    }
     NAME(put)(1, vectors, job, sum, c);
 }
 
@@ -254,8 +283,9 @@ static void NAME(block)(const agx_matmul *p, tile_job *job, const T *a, int64_t 
                         const T *bias) {
     _Alignas(64) T panel[AGX_GEMM_DEPTH * TILE_VECTORS * LANES]; /* (k, columns of a tile) */
     _Alignas(64) T padded[TILE_VECTORS * LANES];                 /* bias at the edge */
-    /* b's rows are read in place when few rows of a share the cost of packing */
-    const bool in_place = p->b_cs == 1 && p->m <= 2 * TILE_ROWS;
+    /* b's rows are read in place when few rows of a share the cost of packing, the more so from a small b */
+    const bool small = p->k * p->n <= 16384 / (int64_t)sizeof(T);
+    const bool in_place = p->b_cs == 1 && p->m <= (small ? 32 : 2 * TILE_ROWS);
     const int64_t n = p->n;
     const row_cut low = cut_rows(p->m, TILE_ROWS);
     for (int64_t j = 0; j < n; j += job->width) {
@@ -328,4 +358,5 @@ static void NAME(product)(const agx_matmul *p, void *packed) {
 #undef TILE
 #undef TILES_6
 #undef TILES_12
+#undef TILE_LIST
 #undef TILE_ENTRY

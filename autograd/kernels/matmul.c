@@ -1,11 +1,11 @@
 /* matmul: which code computes a matrix product, and on how many threads.
  *
- * Small products go straight to our own kernel (gemm.c), without scratch or threads: there a call costs more than the
- * work. Large ones go to the backend in force: "portable" is the same kernel; libraries are slower than it on AVX2 (one
- * Zen 3 core, MLP shapes) and faster on AVX-512, so oneDNN is the default there and CBLAS nowhere.
+ * Small products go straight to our own kernel (gemm.c), without scratch or threads: there a call costs more than
+ * the work. Large ones go to the backend in force: "portable" is the same kernel; libraries are no faster than it
+ * on AVX2 (one Zen 3 core, MLP shapes), but are on AVX-512, so oneDNN is the default there and CBLAS nowhere.
  *
- * Bits: the portable kernel gives an element the same bits whatever the tile and thread. Libraries do not, so they get
- * dense row-major operands and tiles whose bounds depend on the shape alone, each computed on one thread.
+ * Bits: the portable kernel gives an element the same bits whatever the tile and thread. Libraries do not, so they
+ * get dense row-major operands and tiles whose bounds depend on the shape alone, each computed on one thread.
  *
  * Not here: batches, vectors as operands (the operation's part). */
 #include "gemm.h"
@@ -19,7 +19,8 @@
 #define SMALL    1e6 /* floating-point operations from which a backend is asked */
 #define PARALLEL 4e6 /* and from which threads are */
 
-/* ---- the choice ------------------------------------------------------------------------------------------------ */
+/* ---- the choice ------------------------------------------------------------------------------------------------
+ */
 
 enum { PORTABLE, ONEDNN, CBLAS, DEFAULT, UNREAD };
 static const char *const names[] = {[PORTABLE] = "portable", [ONEDNN] = "onednn", [CBLAS] = "cblas"};
@@ -74,7 +75,7 @@ ag_status agx_matmul_force(const char *backend) {
     return AG_OK;
 }
 
-/* ---- parts of a product ------------------------------------------------------------------------------------------ */
+/* ---- parts of a product ------------------------------------------------------------------------------------- */
 
 static int64_t ceil_div(int64_t x, int64_t y) { return (x + y - 1) / y; }
 
@@ -97,11 +98,11 @@ static agx_matmul part_of(const agx_matmul *p, int64_t i, int64_t m, int64_t j, 
     return part;
 }
 
-/* ---- our own kernel ------------------------------------------------------------------------------------------------ */
+/* ---- our own kernel ----------------------------------------------------------------------------------------- */
 
-/* Bytes for a packed copy of `a`, 0 when it is better read in place: when there are few columns to pay for the copy,
- * and, where a's rows are dense, unless they lie so that a tile's rows fall on the same few lines of the cache. (a has at
- * most as many elements as memory has bytes, or repeats some: the product cannot overflow.) */
+/* Bytes for a packed copy of `a`, 0 when it is better read in place: when there are few columns to pay for the
+ * copy, and, where a's rows are dense, unless they lie so that a tile's rows fall on the same few lines of the
+ * cache. (a has at most as many elements as memory has bytes, or repeats some: the product cannot overflow.) */
 static size_t packed_bytes(const agx_matmul *p, const agx_gemm_kernels *gemm, int type) {
     const size_t size = element(p);
     enum { ENOUGH_COLUMNS = 96, ENOUGH_BYTES = 48 << 10, BAD_STRIDE = 2048 };
@@ -137,7 +138,7 @@ static ag_status portable(const agx_matmul *p, double flops, const agx_gemm_kern
     return AG_OK;
 }
 
-/* ---- libraries ------------------------------------------------------------------------------------------------------- */
+/* ---- libraries ---------------------------------------------------------------------------------------------- */
 
 /* A dense row-major copy of x (rows, columns), or x itself where it is that. */
 static const void *densely(const agx_matmul *p, const agx_gemm_kernels *gemm, int type, int64_t rows,
@@ -221,7 +222,7 @@ static ag_status library(int backend, const agx_matmul *given, double flops, con
     return (ag_status)status;
 }
 
-/* ---- the product ------------------------------------------------------------------------------------------------------ */
+/* ---- the product -------------------------------------------------------------------------------------------- */
 
 ag_status agx_matmul_run(const agx_matmul *given, ag_workspace *work) {
     assert(given->dtype == AG_F32 || given->dtype == AG_F64);
@@ -229,31 +230,34 @@ ag_status agx_matmul_run(const agx_matmul *given, ag_workspace *work) {
     const agx_vectors *table = agx_vector_table();
     const agx_gemm_kernels *gemm = table->gemm;
     const int type = given->dtype == AG_F64;
-    agx_matmul p = *given;
-    if (p.n == 1 && p.ldc == 1 && !p.bias) { /* a column is a row of the transposed product, which fills vectors */
-        p = (agx_matmul){.dtype = p.dtype,
-                         .m = 1,
-                         .n = p.m,
-                         .k = p.k,
-                         .a = p.b,
-                         .a_cs = p.b_rs,
-                         .b = p.a,
-                         .b_rs = p.a_cs,
-                         .b_cs = p.a_rs,
-                         .c = p.c,
-                         .ldc = p.m,
-                         .accumulate = p.accumulate};
+    agx_matmul row;
+    const agx_matmul *p = given;
+    if (p->n == 1 && p->ldc == 1 &&
+        !p->bias) { /* a column is a row of the transposed product, which fills vectors */
+        row = (agx_matmul){.dtype = p->dtype,
+                           .m = 1,
+                           .n = p->m,
+                           .k = p->k,
+                           .a = p->b,
+                           .a_cs = p->b_rs,
+                           .b = p->a,
+                           .b_rs = p->a_cs,
+                           .b_cs = p->a_rs,
+                           .c = p->c,
+                           .ldc = p->m,
+                           .accumulate = p->accumulate};
+        p = &row;
     }
-    const double flops = 2.0 * (double)p.m * (double)p.n * (double)p.k;
+    const double flops = 2.0 * (double)p->m * (double)p->n * (double)p->k;
     if (flops < SMALL) {
-        gemm->product[type](&p, NULL);
+        gemm->product[type](p, NULL);
         return AG_OK;
     }
-    const int backend = p.m == 1 ? PORTABLE : backend_in_force(table);
+    const int backend = p->m == 1 ? PORTABLE : backend_in_force(table);
     const agx_arena_mark mark = agx_arena_here(&work->arena);
-    const ag_status status = backend == PORTABLE || (backend == ONEDNN && p.dtype != AG_F32)
-                                 ? portable(&p, flops, gemm, type, work)
-                                 : library(backend, &p, flops, gemm, type, work);
+    const ag_status status = backend == PORTABLE || (backend == ONEDNN && p->dtype != AG_F32)
+                                 ? portable(p, flops, gemm, type, work)
+                                 : library(backend, p, flops, gemm, type, work);
     agx_arena_release(&work->arena, mark);
     return status;
 }

@@ -1,4 +1,5 @@
-/* matmul_backend: what a library must offer to serve large products. Internal to matmul.c and the library files. */
+/* matmul_backend: what a library must offer to serve large products. Internal to matmul.c and the library files.
+ */
 #ifndef AGX_MATMUL_BACKEND_H
 #define AGX_MATMUL_BACKEND_H
 

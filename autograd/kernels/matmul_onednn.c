@@ -1,6 +1,6 @@
 /* matmul_onednn: matrix products by oneDNN's sgemm, for f32. It changes bits with its number of threads, so it is
- * given one: its threads are OpenMP's, whose number is a property of the calling thread. The OpenMP runtime is asked
- * by name because oneDNN brings it where this library was built without. */
+ * given one: its threads are OpenMP's, whose number is a property of the calling thread. The OpenMP runtime is
+ * asked by name because oneDNN brings it where this library was built without. */
 #include "matmul_backend.h"
 
 #ifdef AGX_HAVE_ONEDNN

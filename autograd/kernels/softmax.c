@@ -154,8 +154,10 @@ static void exp_narrow(const agx_row_job *j, int64_t n, void *e) {
 
 void agx_row_logs(const agx_row_job *j, int64_t n, double *s, double *log_s) {
     enum { LANES = 8 };
+    /* One number is repeated: a vector read from where single numbers were just written waits for the stores. */
+    int step = n != 1;
     for (; n % LANES; n++) s[n] = 1;
-    j->v->forward[AGX_ROW_log][1](n, (const void *const[]){s}, (const int[]){1}, log_s, 0);
+    j->v->forward[AGX_ROW_log][1](n, (const void *const[]){s}, (const int[]){step}, log_s, 0);
 }
 
 void agx_row_weights(const agx_row_job *j, int64_t n, const void *x, int64_t step, void *e, double *m, double *s) {
