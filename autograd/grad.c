@@ -197,7 +197,8 @@ static void affine_vjp(ag_reverse *r) {
     ag_value dy = ag_dy(r, 0);
     uint32_t n = (r->in.n - 1) / 2;
     for (uint32_t i = 0; i < n; i++) {
-        ag_value w = agx_handle(r->t, r->in.id[2 * i]), x = agx_handle(r->t, r->in.id[2 * i + 1]);
+        ag_value w = agx_handle(r->t, agx_operand(&r->in, 2 * i)),
+                 x = agx_handle(r->t, agx_operand(&r->in, 2 * i + 1));
         if (ag_wants(r, 2 * i)) ag_give(r, 2 * i, ag_mul(dy, x));
         if (ag_wants(r, 2 * i + 1)) ag_give(r, 2 * i + 1, ag_mul(dy, w));
     }

@@ -27,10 +27,13 @@ enum {
     AGX_STRIP_CODE = 0xffffu
 };
 
-/** Operands of an affine record: y = b + sum_i w_i x_i. */
+/** Operands of an affine record, y = b + sum_i w_i x_i: w_i = first[0] + i step[0] and x_i = first[1] + i step[1] (modulo
+ *  2^32) when they are evenly spaced within one chunk each, else listed. */
 typedef struct agx_affine {
     uint32_t n, bias;
-    uint32_t id[]; /* w_0, x_0, w_1, x_1, ... */
+    uint32_t first[2], step[2];
+    bool even;
+    uint32_t id[]; /* not even: w_0, x_0, w_1, x_1, ... */
 } agx_affine;
 
 /* ---- tensor records -------------------------------------------------------------------------------------------- */
@@ -157,19 +160,20 @@ static inline const ag_meta *agx_meta_at(const ag_tape *t, uint32_t id) {
     return r ? &r->meta : &agx_scalar_meta;
 }
 
-/** The operands of any record. `pair` holds those of a scalar; an affine's are w_0, x_0, ..., b through
- *  agx_operand. */
+/** The operands of any record, through agx_operand. */
 typedef struct agx_operands {
     uint32_t n;
-    const uint32_t *id;
-    uint32_t pair[2];
-    uint32_t bias; /* affine: operand n - 1 */
-    bool affine;
+    const uint32_t *id;       /* tensor records                     */
+    const agx_affine *affine; /* the fused neuron: w_0, x_0, ..., b */
+    uint32_t pair[2];         /* other scalars                      */
 } agx_operands;
 void agx_operands_of(const ag_tape *t, uint32_t id, agx_operands *out);
 static inline uint32_t agx_operand(const agx_operands *o, uint32_t i) {
-    if (o->affine && i == o->n - 1) return o->bias;
-    return o->id ? o->id[i] : o->pair[i];
+    if (o->id) return o->id[i];
+    const agx_affine *a = o->affine;
+    if (!a) return o->pair[i];
+    if (i == o->n - 1) return a->bias;
+    return a->even ? a->first[i & 1] + (i >> 1) * a->step[i & 1] : a->id[i];
 }
 
 /* tape.c */
@@ -228,6 +232,9 @@ void agx_aim(ag_reverse *r, uint32_t i);
 ag_status agx_give_numbers(ag_tape *t, const ag_op *op, uint32_t id, ag_value v);
 /** Add x to a slot of layout meta; an empty slot takes a count of x's buffer, or a copy when it has none. */
 ag_status agx_slot_add(ag_tape *t, agx_slot *slot, const ag_meta *meta, const ag_array *x, agx_buffer *buffer);
+
+/* affine.c: the adjoint of a neuron's operands. */
+void agx_sweep_affine(const ag_tape *t, const agx_affine *a, double dz);
 
 /* scalar.c: sweep the scalars from id downwards; returns the first tensor record met, 0 at the end. */
 uint32_t agx_scalar_sweep(ag_tape *t, uint32_t id);

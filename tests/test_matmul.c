@@ -7,8 +7,7 @@
 
 #include <float.h>
 
-/* ---- helpers --------------------------------------------------------------------------------------------------
- */
+/* ---- helpers ----------------------------------------------------------------------------------------------- */
 
 /* c (m, n), the first columns of a view (m, n + gap), = a b [+ c0] [+ bias]. What c0 and bias do not give is NULL.
  */
@@ -124,7 +123,7 @@ static const int64_t large[][3] = {{129, 131, 163}, {67, 97, 213},  {1, 1001, 50
                                    {10, 256, 300},  {64, 512, 128}, {97, 805, 100}, {301, 7, 307},  {500, 2, 600}};
 enum { LARGE = sizeof large / sizeof large[0] };
 
-/* ---- values ------------------------------------------------------------------------------------------------- */
+/* ---- values ------------------------------------------------------------------------------------------------ */
 
 static void check_product(ag_random *r, ag_dtype dtype, int64_t m, int64_t k, int64_t n) {
     product p = {.a = matrix(dtype, m, k, ag_random_below(r, 2) ? STRIDED : DENSE, r),
@@ -209,7 +208,7 @@ static void poison(void) {
 START_TEST(non_finite_numbers_stay_in_their_row_and_column) { everywhere(poison); }
 END_TEST
 
-/* ---- bits --------------------------------------------------------------------------------------------------- */
+/* ---- bits -------------------------------------------------------------------------------------------------- */
 
 static void compare_layouts(ag_random *r, ag_dtype dtype, int64_t m, int64_t k, int64_t n) {
     view a = matrix(dtype, m, k, DENSE, r), b = matrix(dtype, k, n, DENSE, r), c = run_dense(a, b);
@@ -308,7 +307,7 @@ START_TEST(our_kernel_adds_in_order_of_k) {
 }
 END_TEST
 
-/* ---- the choice --------------------------------------------------------------------------------------------- */
+/* ---- the choice -------------------------------------------------------------------------------------------- */
 
 START_TEST(backends_are_chosen_by_name) {
     ck_assert_str_eq(agx_matmul_backends()[0], "portable");

@@ -31,8 +31,7 @@ INLINE void NAME(copy_part)(T *restrict z, const T *restrict x, int64_t n) {
     if (n & 1) *z = *x;
 }
 
-/* ---- the tile ------------------------------------------------------------------------------------------------
- */
+/* ---- the tile ---------------------------------------------------------------------------------------------- */
 
 /* What a tile works on: c (rows, width) = [c +] a (rows, k) b (k, vectors) [+ bias], one block of k. */
 typedef struct NAME(tile_job) {
@@ -133,8 +132,7 @@ static NAME(tile_function) *const NAME(tiles)[TILE_VECTORS][TALL_ROWS] = {
 };
 /* clang-format on */
 
-/* ---- packing -------------------------------------------------------------------------------------------------
- */
+/* ---- packing ----------------------------------------------------------------------------------------------- */
 
 /* LANES elements x_cs apart; element i stands for min(i, last). */
 INLINE vec NAME(gather)(const T *x, int64_t x_cs, int64_t last) {
@@ -226,8 +224,7 @@ static void NAME(dense)(int64_t rows, int64_t columns, const void *from, int64_t
         for (int64_t j = whole; j < columns; j++) z[i * columns + j] = x[i * rs + j * cs];
 }
 
-/* ---- the product ---------------------------------------------------------------------------------------------
- */
+/* ---- the product ------------------------------------------------------------------------------------------- */
 
 /* The bias of a panel, padded at the edge to whole vectors in `padded`. */
 INLINE const T *NAME(panel_bias)(const T *bias, int64_t width, int64_t vectors, T *padded) {

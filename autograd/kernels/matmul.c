@@ -19,8 +19,7 @@
 #define SMALL    1e6 /* floating-point operations from which a backend is asked */
 #define PARALLEL 4e6 /* and from which threads are */
 
-/* ---- the choice ------------------------------------------------------------------------------------------------
- */
+/* ---- the choice -------------------------------------------------------------------------------------------- */
 
 enum { PORTABLE, ONEDNN, CBLAS, DEFAULT, UNREAD };
 static const char *const names[] = {[PORTABLE] = "portable", [ONEDNN] = "onednn", [CBLAS] = "cblas"};
@@ -75,7 +74,7 @@ ag_status agx_matmul_force(const char *backend) {
     return AG_OK;
 }
 
-/* ---- parts of a product ------------------------------------------------------------------------------------- */
+/* ---- parts of a product ------------------------------------------------------------------------------------ */
 
 static int64_t ceil_div(int64_t x, int64_t y) { return (x + y - 1) / y; }
 
@@ -98,7 +97,7 @@ static agx_matmul part_of(const agx_matmul *p, int64_t i, int64_t m, int64_t j, 
     return part;
 }
 
-/* ---- our own kernel ----------------------------------------------------------------------------------------- */
+/* ---- our own kernel ---------------------------------------------------------------------------------------- */
 
 /* Bytes for a packed copy of `a`, 0 when it is better read in place: when there are few columns to pay for the
  * copy, and, where a's rows are dense, unless they lie so that a tile's rows fall on the same few lines of the
@@ -138,7 +137,7 @@ static ag_status portable(const agx_matmul *p, double flops, const agx_gemm_kern
     return AG_OK;
 }
 
-/* ---- libraries ---------------------------------------------------------------------------------------------- */
+/* ---- libraries --------------------------------------------------------------------------------------------- */
 
 /* A dense row-major copy of x (rows, columns), or x itself where it is that. */
 static const void *densely(const agx_matmul *p, const agx_gemm_kernels *gemm, int type, int64_t rows,
@@ -222,7 +221,7 @@ static ag_status library(int backend, const agx_matmul *given, double flops, con
     return (ag_status)status;
 }
 
-/* ---- the product -------------------------------------------------------------------------------------------- */
+/* ---- the product ------------------------------------------------------------------------------------------- */
 
 ag_status agx_matmul_run(const agx_matmul *given, ag_workspace *work) {
     assert(given->dtype == AG_F32 || given->dtype == AG_F64);
