@@ -13,25 +13,27 @@ static ag_value affine_of_tensors(const ag_value *w, const ag_value *x, int n, a
     return b;
 }
 
-/* Where evenly spaced operands begin, judged by the first two. */
-static bool begin_even(const ag_value *v, uint32_t n, uint32_t *first, uint32_t *step) {
-    *first = n > 0 ? v[0].id : 0;
-    *step = n > 1 ? v[1].id - *first : 0;
-    return *first >> AG_STRIP_BITS == (*first + (n > 0 ? n - 1 : 0) * *step) >> AG_STRIP_BITS;
+/* Where evenly spaced operands begin, judged by the first two and the last, which must lie in one chunk. They are all live
+ * if they carry the first one's epoch, the first is live, and none crosses into the current segment. */
+static bool begin_even(const ag_tape *t, const ag_value *v, uint32_t n, uint32_t *first, uint32_t *step) {
+    const uint32_t id = v[0].id, by = n > 1 ? v[1].id - id : 0, last = id + (n - 1) * by;
+    *first = id;
+    *step = by;
+    if (v[0].tape != t || id >> AG_STRIP_BITS != last >> AG_STRIP_BITS) return false;
+    return v[0].epoch == t->head.epoch ||
+           (v[0].epoch == t->head.older && id < t->head.first && last < t->head.first);
 }
 
-/* b + the sum over operands that are live scalars, evenly spaced; false when one of them is not. One loop for both: with
- * operands as few as a neuron has, the end of every loop is a branch mispredicted. */
+/* b + the sum over operands that are evenly spaced scalars; false when one of them is not. */
 static bool even_sum(const ag_tape *t, const ag_value *w, const ag_value *x, const agx_affine *a, double *sum) {
-    const uint32_t epoch = t->head.epoch, older = t->head.older, begin = t->head.first;
-    const uint32_t w_step = a->step[0], x_step = a->step[1];
+    const uint32_t w_epoch = w[0].epoch, x_epoch = x[0].epoch, w_step = a->step[0], x_step = a->step[1];
     const ag_entry *ew = agx_entry(t, a->first[0]), *ex = agx_entry(t, a->first[1]);
     uint32_t w_id = a->first[0], x_id = a->first[1], ops = 0;
     double total = *sum;
     for (uint32_t i = 0; i < a->n; i++) {
-        if (w[i].tape != t || x[i].tape != t || w[i].id != w_id || x[i].id != x_id) return false;
-        if (w[i].epoch != epoch && (w[i].epoch != older || w_id >= begin)) return false;
-        if (x[i].epoch != epoch && (x[i].epoch != older || x_id >= begin)) return false;
+        const uint32_t other =
+            (w[i].id ^ w_id) | (x[i].id ^ x_id) | (w[i].epoch ^ w_epoch) | (x[i].epoch ^ x_epoch);
+        if (other || w[i].tape != t || x[i].tape != t) return false;
         ops |= ew->op | ex->op; /* id 0 looks wide, too */
         total += ew->v * ex->v;
         w_id += w_step, x_id += x_step;
@@ -57,7 +59,8 @@ static bool list_sum(const ag_tape *t, const ag_value *w, const ag_value *x, agx
 ag_value ag_affine(const ag_value *w, const ag_value *x, int n, ag_value b) {
     ag_tape *t = b.tape;
     if (!t || n < 0) return ag_tape_fail(t, AG_ERROR_VALUE, "affine: n is negative: %d", n);
-    if (!agx_live(t, b) || agx_is_wide(agx_entry(t, b.id))) return affine_of_tensors(w, x, n, b);
+    if (!ag_strip_live(&t->head, b) && !agx_live(t, b)) return affine_of_tensors(w, x, n, b);
+    if (agx_is_wide(agx_entry(t, b.id))) return affine_of_tensors(w, x, n, b);
     const agx_arena_mark here = agx_arena_here(&t->arena);
     agx_affine *a = agx_arena_take(&t->arena, sizeof *a, 8);
     if (!a) return ag_tape_fail(t, AG_ERROR_MEMORY, "affine: out of memory for its operands");
@@ -65,8 +68,8 @@ ag_value ag_affine(const ag_value *w, const ag_value *x, int n, ag_value b) {
     a->bias = b.id;
     const double bias = agx_entry(t, b.id)->v;
     double sum = bias;
-    a->even = begin_even(w, a->n, &a->first[0], &a->step[0]) && begin_even(x, a->n, &a->first[1], &a->step[1]) &&
-              even_sum(t, w, x, a, &sum);
+    a->even = n > 0 && begin_even(t, w, a->n, &a->first[0], &a->step[0]) &&
+              begin_even(t, x, a->n, &a->first[1], &a->step[1]) && even_sum(t, w, x, a, &sum);
     if (!a->even) {
         /* the list follows the record: nothing was taken from the arena since */
         const size_t bytes = 2 * (size_t)n * sizeof a->id[0];
@@ -81,6 +84,10 @@ ag_value ag_affine(const ag_value *w, const ag_value *x, int n, ag_value b) {
             agx_arena_release(&t->arena, here);
             return affine_of_tensors(w, x, n, b);
         }
+    }
+    if (AG_LIKELY(t->head.at < t->head.limit)) {
+        ag_strip_push(t, AGX_STRIP_AFFINE, 0, sum)->u.wide = a;
+        return ag_strip_pushed(t);
     }
     ag_value y = agx_push_scalar(t, AGX_STRIP_AFFINE, 0, 0, sum);
     if (y.id) agx_entry(t, y.id)->u.wide = a;
