@@ -421,6 +421,18 @@ START_TEST(values_of_two_tapes_do_not_mix) {
 }
 END_TEST
 
+START_TEST(a_leaf_over_no_tensor_is_an_error_of_the_tape) {
+    ag_tape *t = ag_tape_new(NULL);
+    ag_mark m = ag_tape_mark(t);
+    for (int leaf = 0; leaf < 2; leaf++) {
+        ag_value x = leaf ? ag_leaf(t, NULL) : ag_constant(t, NULL);
+        ck_assert(!ag_ok(x));
+        ck_assert_int_eq(ag_tape_rewind(t, m), AG_ERROR_VALUE);
+    }
+    ag_tape_free(t);
+}
+END_TEST
+
 START_TEST(no_tape_is_no_crash) {
     ag_value none = {0};
     ag_tape_free(NULL);
@@ -487,6 +499,7 @@ Suite *tape_suite(void) {
     tcase_add_test(c, handles_survive_a_random_walk_of_marks_and_rewinds);
     tcase_add_test(c, an_output_that_does_not_exist_is_refused);
     tcase_add_test(c, values_of_two_tapes_do_not_mix);
+    tcase_add_test(c, a_leaf_over_no_tensor_is_an_error_of_the_tape);
     tcase_add_test(c, no_tape_is_no_crash);
     tcase_add_test(c, operations_with_a_value_of_no_tape_fail);
     return s;
