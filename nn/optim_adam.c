@@ -42,7 +42,7 @@ static factors factors_of(const adam_attrs *a) {
 }
 
 /* p, g, m, v: (n). The same lines for each dtype. */
-static void sweep_f32(int64_t n, float *p, const float *g, float *m, float *v, const factors *f) {
+NNX_LOOP void sweep_f32(int64_t n, float *p, const float *g, float *m, float *v, const factors *f) {
     const float keep1 = (float)f->keep1, take1 = (float)f->take1;
     const float keep2 = (float)f->keep2, take2 = (float)f->take2;
     const float rate = (float)f->rate, scale = (float)f->scale, eps = (float)f->eps;
@@ -54,7 +54,7 @@ static void sweep_f32(int64_t n, float *p, const float *g, float *m, float *v, c
     }
 }
 
-static void sweep_f64(int64_t n, double *p, const double *g, double *m, double *v, const factors *f) {
+NNX_LOOP void sweep_f64(int64_t n, double *p, const double *g, double *m, double *v, const factors *f) {
     const double keep1 = f->keep1, take1 = f->take1;
     const double keep2 = f->keep2, take2 = f->take2;
     const double rate = f->rate, scale = f->scale, eps = f->eps;
@@ -66,16 +66,29 @@ static void sweep_f64(int64_t n, double *p, const double *g, double *m, double *
     }
 }
 
+typedef void sweep(ag_dtype dtype, int64_t n, void *p, const void *g, void *m, void *v, const factors *f);
+
+NNX_LOOP void either(ag_dtype dtype, int64_t n, void *p, const void *g, void *m, void *v, const factors *f) {
+    if (dtype == AG_F32)
+        sweep_f32(n, p, g, m, v, f);
+    else
+        sweep_f64(n, p, g, m, v, f);
+}
+static sweep narrow, wide;
+static void narrow(ag_dtype dtype, int64_t n, void *p, const void *g, void *m, void *v, const factors *f) {
+    either(dtype, n, p, g, m, v, f);
+}
+NNX_WIDE static void wide(ag_dtype dtype, int64_t n, void *p, const void *g, void *m, void *v, const factors *f) {
+    either(dtype, n, p, g, m, v, f);
+}
+
 static ag_status forward(const ag_eval *e) {
     const adam_attrs *a = e->attrs;
     if (a->step < 1) return ag_fail(e->error, AG_ERROR_VALUE, "step %lld: steps count from 1", (long long)a->step);
     const factors f = factors_of(a);
     const int64_t n = ag_meta_count(e->out[0].meta);
     void *p = nnx_update_result(e, 0, 0), *m = nnx_update_result(e, 2, 1), *v = nnx_update_result(e, 3, 2);
-    if (e->out[0].meta->dtype == AG_F32)
-        sweep_f32(n, p, e->in[1].data, m, v, &f);
-    else
-        sweep_f64(n, p, e->in[1].data, m, v, &f);
+    (nnx_wide() ? wide : narrow)(e->out[0].meta->dtype, n, p, e->in[1].data, m, v, &f);
     return AG_OK;
 }
 

@@ -32,6 +32,19 @@ ag_status nnx_optim_run(nn_optim *o, const ag_tensor *gradient, const void *attr
 /** The shape rule of all update rules: operands of one shape and one floating dtype, results alike. */
 ag_status nnx_update_infer(const ag_query *q, ag_meta *out);
 
+/** A sweep's loop is a function marked NNX_LOOP, called from two instances: one for the baseline, and one marked NNX_WIDE that
+ *  runs where nnx_wide() says so. Both give the same bits: every operation in it is exact to the last bit on any width,
+ *  and the compiler may not contract them. */
+#if defined(__x86_64__) && defined(__GNUC__)
+#define NNX_LOOP static inline __attribute__((always_inline))
+#define NNX_WIDE __attribute__((target("avx2")))
+static inline bool nnx_wide(void) { return __builtin_cpu_supports("avx2"); }
+#else
+#define NNX_LOOP static inline
+#define NNX_WIDE
+static inline bool nnx_wide(void) { return false; }
+#endif
+
 /** Copy operand `in` to result `out` where they are not the same buffer, so that a rule can work in place on its
  *  results: the same pointer read and written is what the compiler can vectorise. */
 void *nnx_update_result(const ag_eval *e, uint32_t in, uint32_t out);
