@@ -44,7 +44,11 @@ ag_status agx_check_operands(ag_tape *t, const char *name, const ag_value *in, u
             snprintf(text, sizeof text, "operand %u belongs to another tape", (unsigned)i);
             return agx_operation_error(t, &(const ag_op){.name = name}, in, n, AG_ERROR_FOREIGN, text);
         }
-        if (in[i].id == 0) return AG_ERROR_FAILED; /* silently: the tape keeps the first failure */
+        if (in[i].id == 0) { /* silently, when the tape knows of a failure already */
+            if (t->failed) return AG_ERROR_FAILED;
+            snprintf(text, sizeof text, "operand %u is a failed value", (unsigned)i);
+            return agx_operation_error(t, &(const ag_op){.name = name}, in, n, AG_ERROR_FAILED, text);
+        }
         snprintf(text, sizeof text, "operand %u (#%u) was rewound: its handle is stale", (unsigned)i,
                  (unsigned)in[i].id);
         return agx_operation_error(t, &(const ag_op){.name = name}, in, n, AG_ERROR_STALE, text);
@@ -184,6 +188,29 @@ static bool needs(const call *c) {
     return false;
 }
 
+/* How far the elements of a layout lie from element 0, in elements: [*low, *high]. */
+static void reach(const ag_meta *meta, int64_t *low, int64_t *high) {
+    *low = *high = meta->offset;
+    for (int d = 0; d < meta->rank; d++) {
+        int64_t span;
+        const int64_t most = INT64_MAX / 16; /* eight of them and an offset can be added */
+        if (__builtin_mul_overflow(meta->dim[d] - 1, meta->stride[d], &span) || span > most || span < -most)
+            span = meta->stride[d] < 0 ? -most : most;
+        *(span < 0 ? low : high) += span;
+    }
+}
+
+/* A user's view must stay inside its operand. */
+static bool inside(const ag_meta *view, const ag_meta *of) {
+    if (view->dtype != of->dtype) return false;
+    if (ag_meta_count(view) == 0) return true;
+    if (ag_meta_count(of) == 0) return false;
+    int64_t low, high, least, most;
+    reach(view, &low, &high);
+    reach(of, &least, &most);
+    return low >= least - of->offset && high <= most - of->offset;
+}
+
 /* The result goes where a rule aimed it, when it fits. */
 static bool take_aim(ag_tape *t, agx_record *r) {
     ag_tensor *aim = t->aim;
@@ -198,6 +225,7 @@ static ag_status compute(call *c, const ag_meta *metas) {
     const ag_op *op = c->op;
     if (op->traits & AG_TRAIT_VIEW) {
         const agx_record *base = agx_record_of(c->t, c->in[0].id);
+        if (!inside(&metas[0], c->arrays[0].meta)) return fail(c, AG_ERROR_SHAPE, "its view leaves the operand");
         agx_record *r = c->record[0];
         char *data = c->arrays[0].data;
         r->data = data + metas[0].offset * (int64_t)ag_dtype_size(metas[0].dtype);
@@ -346,9 +374,32 @@ static ag_value compose(call *c) {
     return b.result;
 }
 
+ag_tape *agx_tape_of(const ag_value *in, uint32_t n, ag_tape *t) {
+    for (uint32_t i = 0; i < n; i++) {
+        if (in[i].tape) return in[i].tape;
+    }
+    return t;
+}
+
+/* What would crash. ag_op_check says more, but costs more than a record may. */
+static bool runnable(const ag_op *op) {
+    if (!op || !op->name) return false;
+    if (op->compose) return true;
+    const bool view = (op->traits & AG_TRAIT_VIEW) != 0;
+    return op->infer && op->outputs >= 1 && op->outputs <= (view ? 1 : 4) && view == !op->forward &&
+           op->min_in >= view;
+}
+
 ag_value ag_apply(ag_tape *t, const ag_op *op, const ag_value *in, uint32_t n, const void *attrs) {
-    if (n > 0 && in[0].tape) t = in[0].tape;
+    t = agx_tape_of(in, n, t);
     if (!t) return (ag_value){0};
+    if (!runnable(op)) {
+        char text[120];
+        snprintf(text, sizeof text, "'%.60s' is not a complete descriptor: see ag_op_check",
+                 op && op->name ? op->name : "");
+        agx_tape_error(t, AG_ERROR_VALUE, "apply: ", text, "");
+        return agx_failed(t);
+    }
     if (agx_check_operands(t, op->name, in, n) != AG_OK) return agx_failed(t);
     ag_error error;
     error.status = AG_OK;

@@ -6,15 +6,16 @@
 
 ag_status ag_call(ag_tape *t, const char *name, const ag_value *in, uint32_t n, const ag_attrs *attrs,
                   ag_value *out) {
-    if (n > 0 && in[0].tape) t = in[0].tape;
+    t = agx_tape_of(in, n, t);
+    out[0] = agx_failed(t);
     if (!t) return AG_ERROR_FAILED;
     const ag_op *op = ag_op_find(name);
     if (!op) {
-        out[0] = agx_failed(t);
         char text[120];
         snprintf(text, sizeof text, "no operation is called '%.60s'", name ? name : "");
         return agx_tape_error(t, AG_ERROR_NAME, "call: ", text, "");
     }
+    for (uint32_t k = 1; k < op->outputs; k++) out[k] = out[0];
     void *values = NULL;
     agx_arena_mark scratch = agx_arena_here(&t->work.arena);
     ag_status status = AG_OK;

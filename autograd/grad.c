@@ -152,10 +152,13 @@ static void plant(ag_tape *t, ag_value y, const ag_value *seed) {
 static ag_status backward(ag_value y, const ag_value *seed) {
     ag_tape *t = y.tape;
     if (!t) return AG_ERROR_FAILED;
-    if (t->failed) return t->error.status;
     if (t->sweeping) return agx_tape_error(t, AG_ERROR_STATE, "backward: ", "a sweep is running on this tape", "");
-    ag_status status = check_root(t, "backward", y, seed);
-    if (status != AG_OK) return status;
+    ag_status status = t->failed ? t->error.status : check_root(t, "backward", y, seed);
+    if (status != AG_OK) {
+        /* the step has failed: an optimiser that comes next must find no gradient to go by */
+        invalidate(t, agx_live(t, y) ? y.id : t->head.next - 1);
+        return status;
+    }
     t->sweeping = t->scratch = true;
     scratch_mark here = scratch_here(t);
     plant(t, y, seed);

@@ -9,8 +9,9 @@ AG_BEGIN_DECLS
 /** Reverse sweep from y (one element), seed 1. Adds into the gradient of every leaf y depends on: tensors'
  *  gradient buffers, scalar leaves' adjoints. Nothing is recorded. Calling it again adds again.
  *  Errors: AG_ERROR_SHAPE (y has not exactly one element), AG_ERROR_WRITTEN (a leaf's tensor was written since),
- *          AG_ERROR_DERIVATIVE, AG_ERROR_MEMORY, AG_ERROR_STALE. A backward that fails marks the gradients
- *          it may have touched invalid; zero them to go on. */
+ *          AG_ERROR_DERIVATIVE, AG_ERROR_MEMORY, AG_ERROR_STALE, the tape's failure if it has one. A backward that
+ *          fails, or is refused, marks the gradients it would have added to invalid, so that an optimiser refuses
+ *          them; zero them to go on. */
 AG_API ag_status ag_backward(ag_value y);
 /** The same with a seed of y's shape. */
 AG_API ag_status ag_backward_from(ag_value y, ag_value seed);

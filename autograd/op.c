@@ -174,14 +174,14 @@ bool agx_op_set_random(const ag_op *op, void *attrs, ag_random random) {
 ag_status agx_op_set_attr(const ag_op *op, void *attrs, const ag_attr *attr, ag_error *error) {
     for (uint32_t i = 0; i < op->n_fields; i++) {
         const ag_field *f = &op->fields[i];
-        if (strcmp(f->name, attr->name) != 0) continue;
+        if (!attr->name || strcmp(f->name, attr->name) != 0) continue;
         if (f->kind != attr->kind) {
             return ag_fail(error, AG_ERROR_VALUE, "attribute '%s' is of another kind", attr->name);
         }
         memcpy((char *)attrs + f->offset, &attr->as, field_size(f->kind));
         return AG_OK;
     }
-    return ag_fail(error, AG_ERROR_NAME, "no attribute '%.60s'", attr->name);
+    return ag_fail(error, AG_ERROR_NAME, "no attribute '%.60s'", attr->name ? attr->name : "");
 }
 
 /* ---- forward without a tape ---------------------------------------------------------------------------------------------------- */

@@ -56,6 +56,8 @@ typedef struct ag_eval {
 /** Scratch memory for a forward (64-byte aligned, uninitialised; NULL: out of memory). It is released when
  *  the forward returns. */
 AG_API void *ag_scratch(ag_workspace *work, size_t bytes);
+/** Asks for as many threads as OpenMP would use. */
+enum { AG_THREADS_ALL = -1 };
 /** How many threads a kernel may use. Its bits must not depend on it. */
 AG_API int ag_workspace_threads(const ag_workspace *work);
 
@@ -72,6 +74,7 @@ AG_API bool ag_has_dy(const ag_reverse *r, uint32_t k);
 /** Operand i and output k. Refused (AG_ERROR_KEEPS) unless the row's `keeps` names them. */
 AG_API ag_value ag_in(ag_reverse *r, uint32_t i);
 AG_API ag_value ag_out(ag_reverse *r, uint32_t k);
+/** Shape and dtype of operand i and output k, which any rule may know; NULL: there is no such operand or output. */
 AG_API const ag_meta *ag_in_meta(const ag_reverse *r, uint32_t i);
 AG_API const ag_meta *ag_out_meta(const ag_reverse *r, uint32_t k);
 AG_API uint32_t ag_in_count(const ag_reverse *r);
@@ -222,7 +225,7 @@ AG_API ag_status ag_op_check(const ag_op *op, ag_error *error);
 
 /** Run an operation's forward on tensors, without a tape: inference, optimisers. `out` tensors must have
  *  the shapes and dtypes of the operation's shape rule; an output may be one of the operands only where
- *  the operation is elementwise. threads 0: as many as OpenMP would use.
+ *  the operation is elementwise. threads: how many it may use; 0 is one, AG_THREADS_ALL as many as OpenMP would.
  *  Errors: those of the operation; AG_ERROR_SHAPE, AG_ERROR_DTYPE */
 AG_API ag_status ag_op_run(const ag_op *op, const ag_tensor *const *in, uint32_t n_in, const void *attrs,
                            ag_tensor *const *out, int threads, ag_error *error);

@@ -2,7 +2,10 @@
  *
  * Unless a comment says otherwise: operands broadcast as in NumPy, dtypes promote as in PyTorch, results are new
  * values on the operands' tape, any order of derivative exists, NaN propagates, axes count from the end when
- * negative, and errors are kept by the tape (tape.h).  (...) stands for any leading dimensions. */
+ * negative, and errors are kept by the tape (tape.h).  (...) stands for any leading dimensions.
+ *
+ * Any operation can fail with AG_ERROR_MEMORY, AG_ERROR_LIMIT (the tape is full), AG_ERROR_STALE, AG_ERROR_FOREIGN
+ * or, silently, AG_ERROR_FAILED (of an operand); Errors lines name what else can go wrong. */
 #ifndef AUTOGRAD_OPS_H
 #define AUTOGRAD_OPS_H
 
@@ -14,25 +17,41 @@ AG_BEGIN_DECLS
 
 /* ---- arithmetic (inline in scalar.h for two scalars of the strip) --------------------------------- */
 
-/** -x. */
+/** -x.
+ *  Gradient: dx = -dy
+ *  Errors:   none of its own; so for every operation of one array in this section */
 static inline ag_value ag_neg(ag_value x);
-/** x + y.  Errors: AG_ERROR_SHAPE (the shapes do not broadcast); so for every operation of two arrays. */
+/** x + y.
+ *  Gradient: dx = dz, dy = dz; summed over broadcast dimensions, as for every operation of two arrays
+ *  Errors:   AG_ERROR_SHAPE (the shapes do not broadcast); so for every operation of two arrays */
 static inline ag_value ag_add(ag_value x, ag_value y);
-/** x - y. */
+/** x - y.
+ *  Gradient: dx = dz, dy = -dz */
 static inline ag_value ag_sub(ag_value x, ag_value y);
-/** x y, element by element. */
+/** x y, element by element.
+ *  Gradient: dx = dz y, dy = dz x
+ *  Memory:   keeps x and y */
 static inline ag_value ag_mul(ag_value x, ag_value y);
 /** x / y. Integers divide as f32.
- *  Edges: 1/0 is inf, with gradient -inf; 0/0 is NaN */
+ *  Gradient: dx = dz / y, dy = -dz x / y^2
+ *  Edges:    1/0 is inf, with dy = -inf; 0/0 is NaN
+ *  Memory:   keeps x and y */
 static inline ag_value ag_div(ag_value x, ag_value y);
-/** x^2. */
+/** x^2.
+ *  Gradient: dx = dy 2 x
+ *  Memory:   keeps x */
 static inline ag_value ag_square(ag_value x);
 /** max(x, 0).
- *  Edges: the gradient at 0 is 0; NaN stays NaN and makes the gradient NaN */
+ *  Gradient: dx = dy where x > 0, 0 elsewhere
+ *  Edges:    the gradient at 0 is 0; NaN stays NaN and makes the gradient NaN
+ *  Memory:   keeps x */
 static inline ag_value ag_relu(ag_value x);
-/** x + c, one record. */
+/** x + c, one record.
+ *  Gradient: dx = dy; c: none, it is a number
+ *  Edges:    i64 stays i64: c is then truncated towards 0; so for ag_mul_number */
 static inline ag_value ag_add_number(ag_value x, double c);
-/** c x, one record. */
+/** c x, one record.
+ *  Gradient: dx = c dy; c: none, it is a number */
 static inline ag_value ag_mul_number(ag_value x, double c);
 /** A neuron: b + sum_i w_i x_i, one record where all are scalars of the strip; otherwise it decomposes.
  *  Gradient: dw_i = dy x_i, dx_i = dy w_i, db = dy
@@ -40,59 +59,97 @@ static inline ag_value ag_mul_number(ag_value x, double c);
  *  Errors:   AG_ERROR_VALUE (n < 0) */
 AG_API ag_value ag_affine(const ag_value *w, const ag_value *x, int n, ag_value b);
 /** x^c, one record.
- *  Edges: x^0 is 1 with gradient 0, whatever x; 0^1 has gradient 1; 0^(1/2) has gradient inf; a negative x needs an
- *         integer c, else NaN */
+ *  Gradient: dx = dy c x^(c-1); c: none, it is a number
+ *  Edges:    x^0 is 1 with gradient 0, whatever x; 0^1 has gradient 1; 0^(1/2) has gradient inf; a negative x
+ *            needs an integer c, else NaN
+ *  Memory:   keeps x */
 AG_API ag_value ag_pow_number(ag_value x, double c);
 /** x^y.
  *  Gradient: dx = dz y x^(y-1), dy = dz z log(x)
  *  Edges:    (0, 0) is 1 with gradients 0 and 0; (0, y > 0) has dy = 0; (0, -1) is inf with gradients -inf, -inf;
- *            x < 0 has dy NaN */
+ *            x < 0 has dy NaN
+ *  Errors:   AG_ERROR_SHAPE
+ *  Memory:   keeps x, y and z */
 AG_API ag_value ag_pow(ag_value x, ag_value y);
-/** The larger.  Edges: at a tie each operand gets half of the adjoint; NaN wins. */
+/** The larger.
+ *  Gradient: dz to the larger operand, 0 to the other
+ *  Edges:    at a tie each operand gets half of the adjoint; NaN wins
+ *  Errors:   AG_ERROR_SHAPE
+ *  Memory:   keeps x and y */
 AG_API ag_value ag_maximum(ag_value x, ag_value y);
-/** The smaller.  Edges: as ag_maximum. */
+/** The smaller.  Gradient, Edges, Errors and Memory: as ag_maximum, with the smaller operand. */
 AG_API ag_value ag_minimum(ag_value x, ag_value y);
-/** |x|.  Edges: the gradient at 0 is 0. */
+/** |x|.
+ *  Gradient: dx = dy sign(x)
+ *  Edges:    the gradient at 0 is 0
+ *  Memory:   keeps x */
 AG_API ag_value ag_abs(ag_value x);
-/** -1, 0 or 1.  Gradient: 0 everywhere.  Edges: NaN stays NaN. */
+/** -1, 0 or 1.
+ *  Gradient: 0 everywhere
+ *  Edges:    NaN stays NaN */
 AG_API ag_value ag_sign(ag_value x);
-/** Square root.  Edges: at 0 the gradient is inf; below 0, NaN. */
+/** Square root.
+ *  Gradient: dx = dy / (2 y)
+ *  Edges:    at 0 the gradient is inf; below 0, NaN
+ *  Memory:   keeps y */
 AG_API ag_value ag_sqrt(ag_value x);
-/** e^x. */
+/** e^x.
+ *  Gradient: dx = dy y
+ *  Memory:   keeps y */
 AG_API ag_value ag_exp(ag_value x);
-/** Natural logarithm.  Edges: at 0 it is -inf, with gradient inf; below 0 NaN, with gradient 1/x. */
+/** Natural logarithm.
+ *  Gradient: dx = dy / x
+ *  Edges:    at 0 it is -inf, with gradient inf; below 0 NaN, with gradient 1/x
+ *  Memory:   keeps x */
 AG_API ag_value ag_log(ag_value x);
-/** Sine of an angle in radians. */
+/** Sine.
+ *  Units:    radians
+ *  Gradient: dx = dy cos(x)
+ *  Edges:    NaN at +-inf, and so is the gradient
+ *  Memory:   keeps x */
 AG_API ag_value ag_sin(ag_value x);
-/** Cosine of an angle in radians. */
+/** Cosine.
+ *  Gradient: dx = -dy sin(x)
+ *  Units, Edges and Memory: as ag_sin */
 AG_API ag_value ag_cos(ag_value x);
-/** Hyperbolic tangent. */
+/** Hyperbolic tangent.
+ *  Gradient: dx = dy (1 - y^2)
+ *  Edges:    +-1 at +-inf, with gradient 0
+ *  Memory:   keeps y */
 AG_API ag_value ag_tanh(ag_value x);
-/** 1 / (1 + e^-x), without overflow on either side. */
+/** 1 / (1 + e^-x), without overflow on either side.
+ *  Gradient: dx = dy sigmoid(x) sigmoid(-x), which keeps its digits where y rounds to 1
+ *  Edges:    0 at -inf and 1 at +inf, with gradient 0
+ *  Memory:   keeps x */
 AG_API ag_value ag_sigmoid(ag_value x);
 
 /* ---- comparisons and selection ------------------------------------------------------------------------ */
 
-/** x == y, x != y, x < y, x <= y, x > y, x >= y, as bool.
+/** x == y, x != y, x < y, x <= y, x > y, x >= y, as bool. One comment for the six.
  *  Gradient: none
- *  Edges:    with a NaN all are false but ne */
+ *  Edges:    with a NaN all are false but ne
+ *  Errors:   AG_ERROR_SHAPE */
 AG_API ag_value ag_eq(ag_value x, ag_value y);
 AG_API ag_value ag_ne(ag_value x, ag_value y);
 AG_API ag_value ag_lt(ag_value x, ag_value y);
 AG_API ag_value ag_le(ag_value x, ag_value y);
 AG_API ag_value ag_gt(ag_value x, ag_value y);
 AG_API ag_value ag_ge(ag_value x, ag_value y);
-/** x and y.  Errors: AG_ERROR_DTYPE (an operand is not bool). */
+/** x and y.
+ *  Gradient: none
+ *  Errors:   AG_ERROR_DTYPE (an operand is not bool), AG_ERROR_SHAPE */
 AG_API ag_value ag_logical_and(ag_value x, ag_value y);
 /** x where the condition holds, y elsewhere.
  *  Shapes:   all three broadcast; the dtype is that of x and y together
  *  Gradient: dx = dz where the condition holds, dy = dz elsewhere; condition: none
  *  Edges:    the branch not taken gets exactly 0, whatever it holds
- *  Errors:   AG_ERROR_DTYPE (the condition is not bool), AG_ERROR_SHAPE */
+ *  Errors:   AG_ERROR_DTYPE (the condition is not bool), AG_ERROR_SHAPE
+ *  Memory:   keeps the condition */
 AG_API ag_value ag_where(ag_value condition, ag_value x, ag_value y);
 /** x as another dtype; x itself, without a record, when it has that dtype.
  *  Gradient: converted back; none through integers and bools
- *  Edges:    to i64 it truncates towards 0; to bool it is x != 0 (NaN is true) */
+ *  Edges:    to i64 it truncates towards 0; to bool it is x != 0 (NaN is true)
+ *  Errors:   AG_ERROR_DTYPE (no such dtype), AG_ERROR_SHAPE (an expanded view with too many elements for it) */
 AG_API ag_value ag_cast(ag_value x, ag_dtype dtype);
 
 /* ---- reductions: axes NULL or n_axes 0 means all axes --------------------------------------------------- */
@@ -120,7 +177,7 @@ AG_API ag_value ag_amax(ag_value x, const int *axes, int n_axes, bool keepdim);
  *  Errors:   AG_ERROR_DTYPE (integers)
  *  Memory:   keeps x and y */
 AG_API ag_value ag_logsumexp(ag_value x, const int *axes, int n_axes, bool keepdim);
-/** Sum and mean over everything: rank 0. */
+/** Sum and mean over everything: rank 0. Gradient, Edges and Errors: as ag_sum and ag_mean. */
 AG_API ag_value ag_sum_all(ag_value x);
 AG_API ag_value ag_mean_all(ag_value x);
 /** Index (i64) of the first largest element along an axis. With AG_ALL_AXES, over everything: the index counts
@@ -142,10 +199,13 @@ AG_API ag_value ag_sum_to(ag_value x, int rank, const int64_t *dim);
  *  Errors:   AG_ERROR_SHAPE (another number of elements; two -1; -1 beside a 0)
  *  Memory:   a view where strides can describe it; else a copy is recorded first (two records) */
 AG_API ag_value ag_reshape(ag_value x, int rank, const int64_t *dim);
-/** Two axes swapped. A view.  Errors: AG_ERROR_AXIS. */
+/** Two axes swapped. A view.
+ *  Gradient: dx = dy, swapped back
+ *  Errors:   AG_ERROR_AXIS */
 AG_API ag_value ag_transpose(ag_value x, int axis0, int axis1);
 /** Axis k of the result is axis axes[k] of x; n is x's rank. A view.
- *  Errors: AG_ERROR_AXIS (not a permutation) */
+ *  Gradient: dx = dy under the inverse permutation
+ *  Errors:   AG_ERROR_AXIS (not a permutation) */
 AG_API ag_value ag_permute(ag_value x, const int *axes, int n);
 /** Broadcast to a shape: dimensions of size 1, and new leading ones, repeat; -1 keeps a dimension. A view.
  *  Gradient: dx = sum of dy over the repetitions
@@ -161,9 +221,13 @@ AG_API ag_value ag_slice(ag_value x, int axis, int64_t start, int64_t stop, int6
  *  Gradient: dy at that position, 0 elsewhere
  *  Errors:   AG_ERROR_AXIS, AG_ERROR_INDEX */
 AG_API ag_value ag_select(ag_value x, int axis, int64_t index);
-/** A new axis of size 1, at `axis` of the result. A view.  Errors: AG_ERROR_AXIS, AG_ERROR_SHAPE (rank 9). */
+/** A new axis of size 1, at `axis` of the result. A view.
+ *  Gradient: dx = dy without the axis
+ *  Errors:   AG_ERROR_AXIS, AG_ERROR_SHAPE (the result would have rank 9) */
 AG_API ag_value ag_unsqueeze(ag_value x, int axis);
-/** Without an axis of size 1. A view.  Errors: AG_ERROR_AXIS, AG_ERROR_SHAPE (its size is not 1). */
+/** Without an axis of size 1. A view.
+ *  Gradient: dx = dy with the axis
+ *  Errors:   AG_ERROR_AXIS, AG_ERROR_SHAPE (its size is not 1) */
 AG_API ag_value ag_squeeze(ag_value x, int axis);
 /** n values of one shape along a new axis; dtypes promote. It gathers scalars, too.
  *  Gradient: dx_i = dy at position i
@@ -204,6 +268,7 @@ AG_API ag_value ag_linear(ag_value x, ag_value weight, ag_value bias);
 
 /* ---- softmax and losses ---------------------------------------------------------------------------------------- */
 
+/** What becomes of the losses of single elements: their mean, their sum, or nothing. */
 typedef enum ag_reduction { AG_REDUCTION_MEAN, AG_REDUCTION_SUM, AG_REDUCTION_NONE } ag_reduction;
 
 /** exp(x_i) / sum_j exp(x_j) along an axis, without overflow.
@@ -227,9 +292,13 @@ AG_API ag_value ag_log_softmax(ag_value x, int axis);
  *  Memory:   keeps x and target; the adjoint computes the softmax again
  *  Source:   Bishop 2006, section 4.3.4 */
 AG_API ag_value ag_cross_entropy(ag_value x, ag_value target);
-/** Squared error (x - target)^2: its mean, its sum, or every element. It decomposes into sub, square and mean or sum.
- *  Gradient: of the mean, dx = dy 2 (x - target) / n
- *  Errors:   AG_ERROR_SHAPE (the shapes differ: no broadcasting here), AG_ERROR_VALUE (no such reduction) */
+/** Squared error (x - target)^2: its mean, its sum, or every element. It decomposes into sub, square and mean or
+ *  sum.
+ *  Shapes:   x and target (...); y (), or (...) for every element
+ *  Gradient: of the mean, dx = dy 2 (x - target) / n; dtarget = -dx
+ *  Edges:    the mean of no elements is NaN
+ *  Errors:   AG_ERROR_SHAPE (the shapes differ: no broadcasting here), AG_ERROR_VALUE (no such reduction),
+ *            AG_ERROR_DTYPE (a mean of integers) */
 AG_API ag_value ag_mse_loss(ag_value x, ag_value target, ag_reduction reduction);
 
 /* ---- random and graph control -------------------------------------------------------------------------------------- */
@@ -243,7 +312,8 @@ AG_API ag_value ag_mse_loss(ag_value x, ag_value target, ag_reduction reduction)
  *  Memory:   keeps nothing
  *  Source:   Srivastava and others 2014 */
 AG_API ag_value ag_dropout(ag_value x, double p);
-/** x as a constant: the same numbers, no gradient. A view. */
+/** x as a constant: the same numbers. A view.
+ *  Gradient: none */
 AG_API ag_value ag_detach(ag_value x);
 
 AG_END_DECLS

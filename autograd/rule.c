@@ -17,8 +17,14 @@ const ag_op *ag_rule_op(const ag_reverse *r) { return r->op; }
 ag_tape *ag_rule_tape(const ag_reverse *r) { return r->t; }
 bool ag_rule_recorded(const ag_reverse *r) { return r->recorded; }
 
-const ag_meta *ag_in_meta(const ag_reverse *r, uint32_t i) { return agx_meta_at(r->t, agx_operand(&r->in, i)); }
-const ag_meta *ag_out_meta(const ag_reverse *r, uint32_t k) { return agx_meta_at(r->t, r->id + k); }
+const ag_meta *ag_in_meta(const ag_reverse *r, uint32_t i) {
+    if (i >= r->in.n) return NULL;
+    return agx_meta_at(r->t, agx_operand(&r->in, i));
+}
+const ag_meta *ag_out_meta(const ag_reverse *r, uint32_t k) {
+    if (k >= r->op->outputs) return NULL;
+    return agx_meta_at(r->t, r->id + k);
+}
 
 bool ag_wants(ag_reverse *r, uint32_t i) {
     if (i >= r->in.n || ag_op_grad(r->op, i) == AG_GRAD_ZERO) return false;
@@ -69,6 +75,7 @@ ag_value ag_out(ag_reverse *r, uint32_t k) {
 }
 
 bool ag_has_dy(const ag_reverse *r, uint32_t k) {
+    if (k >= r->op->outputs) return false;
     if (r->recorded) return r->adjoint[r->id + k] != 0;
     return r->dy[k].id != 0 || agx_record_of(r->t, r->id + k)->slot.data != NULL;
 }

@@ -242,6 +242,7 @@ ag_mark ag_tape_mark(const ag_tape *t) {
                      .scope_events = t->scope_events,
                      .scope = t->scope,
                      .held = t->held,
+                     .no_grad = t->no_grad,
                      .failed = t->failed};
 }
 
@@ -281,6 +282,8 @@ ag_status ag_tape_rewind(ag_tape *t, ag_mark m) {
     t->labels = m.labels;
     t->scope_events = m.scope_events;
     t->scope = m.scope;
+    t->no_grad = m.no_grad;
+    if (t->head.next > t->peak_records) t->peak_records = t->head.next;
     agx_seek(t, m.id);
     begin_segment(t);
     return status;
@@ -340,14 +343,15 @@ void agx_draw(ag_tape *t, const ag_meta *meta) { t->random.counter += (uint64_t)
 
 ag_tape_stats ag_tape_statistics(const ag_tape *t) {
     if (!t) return (ag_tape_stats){0};
-    size_t strip = (size_t)t->chunks * CHUNK_BYTES;
+    size_t strip = (size_t)t->chunks * CHUNK_BYTES, record = sizeof(ag_entry) + sizeof(double);
+    uint32_t most = t->head.next > t->peak_records ? t->head.next : t->peak_records;
     return (ag_tape_stats){
         .records = t->head.next - 1,
         .live_bytes = sizeof *t + strip + t->chunk_capacity * sizeof *t->head.strip +
                       t->segment_capacity * sizeof *t->segments + t->arena.reserved + t->work.arena.reserved +
                       t->pool.held,
-        .used_bytes = (size_t)t->head.next * (sizeof(ag_entry) + sizeof(double)) + agx_arena_used(&t->arena),
-        .peak_bytes = (size_t)t->head.next * (sizeof(ag_entry) + sizeof(double)) + agx_arena_peak(&t->arena),
+        .used_bytes = t->head.next * record + agx_arena_used(&t->arena),
+        .peak_bytes = most * record + agx_arena_peak(&t->arena),
         .pool_bytes = t->pool.held,
     };
 }

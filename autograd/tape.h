@@ -24,7 +24,9 @@ AG_BEGIN_DECLS
 /** Zero-initialise, then set what should differ from the default. */
 typedef struct ag_tape_options {
     uint32_t max_records; /* ids end here; 0: 2^32 - 1                                   */
-    int threads;          /* threads a kernel may use; 0: as many as OpenMP would         */
+    int threads;          /* threads a kernel may use; 0: one; AG_THREADS_ALL: as many as OpenMP would.
+                             The bits are the same. With more threads than free cores a step can take many
+                             times as long: OpenMP's threads wait actively                */
     uint64_t seed;        /* of the tape's generator (dropout)                            */
 } ag_tape_options;
 
@@ -90,16 +92,20 @@ typedef struct ag_mark {
     void *chunk, *at;
     size_t before, used;
     const void *labels, *scope_events, *scope, *held;
+    uint32_t no_grad;
     bool failed;
 } ag_mark;
+/** The present position. It stands until a rewind goes below it. */
 AG_API ag_mark ag_tape_mark(const ag_tape *t);
-/** Frees, in O(1), everything recorded after the mark, and refuses its handles from now on. Returns the
- *  first failure recorded since the mark and clears it; the text stays readable.
+/** Frees, in O(1), everything recorded after the mark, and refuses its handles from now on; scopes and no_grad are what
+ *  they were at the mark. Returns the tape's first failure, and clears it if it is newer than the mark; the text stays
+ *  readable.
  *  Errors: besides that failure, AG_ERROR_STALE (the mark itself was rewound) */
 AG_API ag_status ag_tape_rewind(ag_tape *t, ag_mark m);
 
 /* ---- errors, scopes and labels ------------------------------------------------------------------------ */
 
+/** The first failure since it was last cleared, and its text, which outlives the clearing. */
 AG_API ag_status ag_tape_status(const ag_tape *t);
 AG_API const char *ag_tape_message(const ag_tape *t); /* "" when nothing ever failed */
 /** Record a failure of the caller's own on the tape (a layer that cannot go on); kept when it is the
@@ -129,6 +135,7 @@ typedef struct ag_tape_stats {
     size_t peak_bytes; /* the most ever in use                                         */
     size_t pool_bytes; /* held for adjoints                                            */
 } ag_tape_stats;
+/** Counters, as they are now; all zero for a NULL tape. */
 AG_API ag_tape_stats ag_tape_statistics(const ag_tape *t);
 
 /* ---- the public head of a tape: documented ABI for the inline scalar operations (scalar.h) ------------- */

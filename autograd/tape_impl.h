@@ -110,7 +110,7 @@ struct ag_tape {
     uint32_t chunks, chunk_capacity;
     agx_segment *segments; /* ascending; the last is the current one */
     uint32_t n_segments, segment_capacity;
-    uint32_t max_id;
+    uint32_t max_id, peak_records;
     uint64_t last_serial;
     uint32_t touched; /* no scalar leaf above this id has an adjoint: see agx_touch */
     agx_arena arena;
@@ -198,6 +198,8 @@ ag_value agx_push_scalar(ag_tape *t, uint32_t op, uint32_t a, uint32_t b, double
 ag_status agx_check_operands(ag_tape *t, const char *name, const ag_value *in, uint32_t n);
 
 /* apply.c */
+/** The tape of the first operand that has one, else t. */
+ag_tape *agx_tape_of(const ag_value *in, uint32_t n, ag_tape *t);
 /** A record over existing memory: leaves, constants, adjoints. meta is copied. */
 ag_value agx_record_new(ag_tape *t, const ag_op *op, const ag_meta *meta, void *data, agx_buffer *buffer,
                         uint8_t flags, agx_record **out);

@@ -54,6 +54,7 @@ typedef struct run {
     ag_tape *tape;
     nn_confusion in_training; /* of the current epoch, read off the logits that training computes */
     nn_confusion in_test;     /* of the last test                                                  */
+    bool tested;              /* since the last step                                               */
     training_picture picture;
     progress progress;
 } run;
@@ -88,7 +89,8 @@ static ag_status build_network(run *r, ag_error *error) {
 
 static ag_status prepare_training(run *r, ag_error *error) {
     const settings *s = &r->set;
-    const ag_tape_options options = {.threads = (int)s->threads, .seed = (uint64_t)s->seed};
+    const ag_tape_options options = {.threads = s->threads > 0 ? (int)s->threads : AG_THREADS_ALL,
+                                     .seed = (uint64_t)s->seed};
     if (!(r->tape = ag_tape_new(&options))) return ag_fail(error, AG_ERROR_MEMORY, "no memory for a tape");
     if (!(r->optim = nn_adam(r->params, s->lr, error))) return error->status;
     r->train_batches = nn_batcher_new(&r->train, s->batch, true, (uint64_t)s->seed, error);
@@ -124,6 +126,7 @@ static ag_status train_batch(run *r, ag_tensor *x, ag_tensor *y, double *loss, a
     const ag_value logits = nn_forward(r->net, &pass, ag_constant(r->tape, x)); /* (m, 10) */
     const ag_value objective = nn_cross_entropy(logits, ag_constant(r->tape, y));
     ag_status status = ag_backward(objective);
+    r->tested = false;
     if (status == AG_OK) status = nn_optim_step(r->optim, error);
     if (status == AG_OK) status = nn_confusion_add(&r->in_training, logits, y, error);
     *loss = ag_item(objective);
@@ -202,6 +205,7 @@ static ag_status test_network(run *r, ag_error *error) {
         const ag_status recorded = ag_tape_rewind(r->tape, start);
         if (recorded != AG_OK) status = ag_fail(error, recorded, "%s", ag_tape_message(r->tape));
     }
+    r->tested = status == AG_OK;
     return status;
 }
 
@@ -261,6 +265,23 @@ static ag_status report(const run *r, ag_error *error) {
     return AG_OK;
 }
 
+static void complain(const ag_error *error) {
+    if (error->status != AG_OK) fprintf(stderr, "train_digits: %s\n", error->message);
+}
+
+/* What training was for. A file that cannot be written spoils neither the other one nor the report, after which it
+ * is said. */
+static ag_status finish(run *r, ag_error *error) {
+    ag_error unsaved = {0}, undrawn = {0};
+    const ag_status saved = save(r, &unsaved);
+    ag_status status = r->tested ? AG_OK : test_network(r, error);
+    const ag_status drawn = status == AG_OK ? plot(r, &undrawn) : AG_OK;
+    if (status == AG_OK) status = report(r, error);
+    complain(&unsaved);
+    complain(&undrawn);
+    return status != AG_OK ? status : saved != AG_OK ? saved : drawn;
+}
+
 /* What would spoil the end of a run is found before its beginning. */
 static ag_status check_outputs(const settings *s, ag_error *error) {
     ag_status status = s->save ? output_check(s->save, error) : AG_OK;
@@ -282,12 +303,8 @@ int main(int argc, char **argv) {
         watch_for_interrupt();
         status = train(&r, &error);
     }
-    if (status == AG_OK) status = save(&r, &error);
-    if (status == AG_OK) status = test_network(&r, &error);
-    if (status == AG_OK) status = plot(&r, &error);
-    if (status == AG_OK) status = report(&r, &error);
-
-    if (status != AG_OK) fprintf(stderr, "train_digits: %s\n", error.message);
+    if (status == AG_OK) status = finish(&r, &error);
+    complain(&error);
     run_clear(&r);
     return status != AG_OK ? EXIT_FAILURE : interrupted ? EXIT_INTERRUPTED : EXIT_SUCCESS;
 }

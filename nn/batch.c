@@ -5,6 +5,8 @@
  * that may end an epoch, so that an epoch allocates nothing. */
 #include "data.h"
 
+#include "data_impl.h"
+
 #include <inttypes.h>
 #include <string.h>
 
@@ -44,6 +46,7 @@ static bool slot_init(slot *s, const nn_batcher *b, int64_t rows, ag_error *erro
 }
 
 nn_batcher *nn_batcher_new(const nn_dataset *d, int64_t batch, bool shuffle, uint64_t seed, ag_error *error) {
+    if (nnx_dataset_check(d, error) != AG_OK) return NULL;
     const int64_t n = nn_dataset_size(d);
     if (batch < 1) {
         ag_fail(error, AG_ERROR_VALUE, "batch size %" PRId64 ": must be at least 1", batch);

@@ -6,6 +6,8 @@
 
 #include "data.h"
 
+#include "data_impl.h"
+
 #include <errno.h>
 #include <inttypes.h>
 #include <string.h>
@@ -32,6 +34,17 @@ void nn_dataset_clear(nn_dataset *d) {
 
 int64_t nn_dataset_size(const nn_dataset *d) { return d->x ? ag_tensor_meta(d->x)->dim[0] : 0; }
 
+ag_status nnx_dataset_check(const nn_dataset *d, ag_error *error) {
+    if (!d->x) return AG_OK; /* empty */
+    const ag_meta *x = ag_tensor_meta(d->x), *y = d->y ? ag_tensor_meta(d->y) : NULL;
+    if (x->rank > 0 && (!y || (y->rank == 1 && y->dim[0] == x->dim[0]))) return AG_OK;
+    char of_x[AG_META_TEXT], of_y[AG_META_TEXT] = "NULL";
+    if (y) ag_meta_text(y, of_y, sizeof of_y);
+    return ag_fail(error, AG_ERROR_SHAPE,
+                   "dataset of x %s and y %s: x needs rows, one a sample, and y is NULL or one label for each",
+                   ag_meta_text(x, of_x, sizeof of_x), of_y);
+}
+
 /* Rows [first, last) of one tensor, copied into a new one. */
 static ag_tensor *copy_rows(const ag_tensor *from, int64_t first, int64_t last, ag_error *error) {
     const ag_meta *meta = ag_tensor_meta(from);
@@ -48,6 +61,8 @@ static ag_tensor *copy_rows(const ag_tensor *from, int64_t first, int64_t last, 
 ag_status nn_dataset_rows(const nn_dataset *d, int64_t first, int64_t last, nn_dataset *out, ag_error *error) {
     ag_error own = {0};
     *out = (nn_dataset){0};
+    const ag_status status = nnx_dataset_check(d, error);
+    if (status != AG_OK) return status;
     if (first < 0 || last < first || last > nn_dataset_size(d))
         return ag_fail(error, AG_ERROR_INDEX,
                        "rows [%" PRId64 ", %" PRId64 ") of a dataset that has %" PRId64 " samples", first, last,

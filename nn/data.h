@@ -8,34 +8,54 @@
 
 AG_BEGIN_DECLS
 
-/** Samples and labels. Plain data; the tensors belong to it. */
+/** Samples and labels. Plain data; the tensors belong to it. The functions below that make one do not free what it
+ *  held before, and leave it empty on error. */
 typedef struct nn_dataset {
-    ag_tensor *x; /* (n, ...) f32                 */
+    ag_tensor *x; /* (n, ...) f32; NULL: empty    */
     ag_tensor *y; /* (n) i64, or NULL             */
 } nn_dataset;
-/** Room for n samples of `width` numbers each, to be filled in: x (n, width) f32 and y (n) i64, all zeros.
- *  Errors: AG_ERROR_SHAPE, AG_ERROR_MEMORY */
+/** Room for n samples of `width` numbers each, to be filled in (ag_tensor_write), all zeros.
+ *  Shapes: x (n, width) f32; y (n) i64
+ *  Errors: AG_ERROR_SHAPE (n or width below 0, or too many elements), AG_ERROR_MEMORY */
 NN_API ag_status nn_dataset_init(nn_dataset *d, int64_t n, int64_t width, ag_error *error) AG_WARN_UNUSED;
-NN_API void nn_dataset_clear(nn_dataset *d); /* leaves an empty dataset */
+/** Free both tensors; leaves an empty dataset. Accepts NULL. */
+NN_API void nn_dataset_clear(nn_dataset *d);
+/** n, the number of samples; 0 when empty. */
 NN_API int64_t nn_dataset_size(const nn_dataset *d);
 
-/** Rows [first, last) of d, copied.  Errors: AG_ERROR_INDEX, AG_ERROR_MEMORY */
+/** Rows [first, last) of d, copied into `out`, another dataset than d.
+ *  Shapes: x (last - first, ...); y (last - first), or NULL as in d
+ *  Errors: AG_ERROR_INDEX (not 0 <= first <= last <= n), AG_ERROR_SHAPE (d's x has rank 0, or its y is not
+ *          one label a row), AG_ERROR_MEMORY */
 NN_API ag_status nn_dataset_rows(const nn_dataset *d, int64_t first, int64_t last, nn_dataset *out,
                                  ag_error *error) AG_WARN_UNUSED;
-/** A pair of IDX files of images and labels: x (n, rows * cols) scaled to [0, 1], y (n).
+/** A pair of IDX files of images and labels, both of bytes, plain or gzip-compressed.
+ *  Shapes: x (n, rows * cols); y (n) in 0 to 9
+ *  Units:  x in [0, 1]: a pixel's byte / 255
  *  Errors: those of ag_idx_read; AG_ERROR_FORMAT when the two do not belong together (counts, types, ranks, a
- *  label of 10 or more) */
+ *          label of 10 or more, no pixels) */
 NN_API ag_status nn_dataset_idx(const char *images, const char *labels, nn_dataset *out,
                                 ag_error *error) AG_WARN_UNUSED;
 /** MNIST or Fashion-MNIST in a folder, names as published, ".gz" or not. With the four files: train and test. With
- *  the t10k pair only: its first 8,000 train, the rest test. */
+ *  the t10k pair only: its first 8,000 train, the rest test.
+ *  Shapes: as nn_dataset_idx, with the same number of pixels in train and test
+ *  Errors: AG_ERROR_IO (no such folder, or a file is missing; names it), AG_ERROR_FORMAT (train and test differ in
+ *          size, or the t10k pair alone has no more than 8,000), those of nn_dataset_idx. On error both are
+ *          empty */
 NN_API ag_status nn_dataset_mnist(const char *folder, nn_dataset *train, nn_dataset *test,
                                   ag_error *error) AG_WARN_UNUSED;
-/** Digits drawn by the program: n images of 28x28 (x (n, 784) in [0, 1], y (n)), digit i % 10 in shuffled order,
- *  from stroke descriptions under random affine distortion, thickness and noise. A pure function of seed; sample
- *  i does not depend on n. */
+/** Digits drawn by the program: n images of 28x28, from stroke descriptions under random affine distortion,
+ *  thickness and noise. Each ten samples in a row are the ten digits in an order of their own. A pure function of
+ *  seed; sample i does not depend on n.
+ *  Shapes: x (n, 784); y (n) in 0 to 9
+ *  Units:  x in [0, 1], ink is 1
+ *  Errors: AG_ERROR_SHAPE (n below 0, or too many), AG_ERROR_MEMORY */
 NN_API ag_status nn_dataset_digits(int64_t n, uint64_t seed, nn_dataset *out, ag_error *error) AG_WARN_UNUSED;
-/** Two interleaving half circles with Gaussian noise: x (n, 2), y (n) in {0, 1}. */
+/** Two interleaving half circles of radius 1 with Gaussian noise of standard deviation `noise`; labels alternate.
+ *  A pure function of (seed, noise); sample i does not depend on n.
+ *  Shapes: x (n, 2); y (n) in {0, 1}
+ *  Errors: AG_ERROR_VALUE (noise below 0 or not finite), AG_ERROR_SHAPE (n below 0, or too many), AG_ERROR_MEMORY
+ *  Source: scikit-learn's make_moons, with angles drawn instead of evenly spaced */
 NN_API ag_status nn_dataset_moons(int64_t n, double noise, uint64_t seed, nn_dataset *out,
                                   ag_error *error) AG_WARN_UNUSED;
 
@@ -43,13 +63,25 @@ NN_API ag_status nn_dataset_moons(int64_t n, double noise, uint64_t seed, nn_dat
  *  (seed, e). Batch tensors belong to the batcher and are overwritten by the next call. The last batch may be
  *  short. */
 typedef struct nn_batcher nn_batcher;
+/** Batches of `batch` rows of d, ready for epoch 0. d's tensors are borrowed: they must outlive the batcher.
+ *  Without `shuffle` every epoch has d's own order.
+ *  Edges:  a batch larger than d is all of d; an empty d has epochs without batches
+ *  Errors: NULL: AG_ERROR_VALUE (batch below 1), AG_ERROR_SHAPE (d, as in nn_dataset_rows), AG_ERROR_MEMORY
+ *  Memory: an i64 for each sample, one full batch and, where n is no multiple of it, one short batch; an epoch
+ *          allocates nothing */
 NN_API nn_batcher *nn_batcher_new(const nn_dataset *d, int64_t batch, bool shuffle, uint64_t seed,
                                   ag_error *error);
-NN_API void nn_batcher_free(nn_batcher *b);
+NN_API void nn_batcher_free(nn_batcher *b); /* accepts NULL */
+/** Go to the beginning of an epoch: any one, in any order, again too. The next call of nn_batcher_next gives its
+ *  first batch.
+ *  Edges: epochs repeat after 2^24 */
 NN_API void nn_batcher_start(nn_batcher *b, int64_t epoch);
-/** The next batch: *x (m, ...), *y (m) or NULL, m at most the batch size. False at the end of the epoch. */
+/** The next batch. False at the end of the epoch, and then until nn_batcher_start; *x and *y are left as they are.
+ *  `y` may be NULL where labels are not wanted.
+ *  Shapes: *x (m, ...); *y (m), or NULL when d has no labels; m is the batch size, or what is left of the epoch */
 NN_API bool nn_batcher_next(nn_batcher *b, ag_tensor **x, ag_tensor **y);
-NN_API int64_t nn_batcher_count(const nn_batcher *b); /* batches in an epoch */
+/** Batches in an epoch: n / batch, rounded up. */
+NN_API int64_t nn_batcher_count(const nn_batcher *b);
 
 AG_END_DECLS
 #endif

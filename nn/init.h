@@ -1,5 +1,5 @@
 /* init: initial values of parameters. Fans as in PyTorch: a weight (n_out, n_in, window...) has
- * fan_in = n_in * window and fan_out = n_out * window; for rank 1 both are its length. */
+ * fan_in = n_in * window and fan_out = n_out * window; for rank 1 both are its length, for rank 0 both are 1. */
 #ifndef NN_INIT_H
 #define NN_INIT_H
 
@@ -9,32 +9,47 @@
 
 AG_BEGIN_DECLS
 
+/** What is drawn, with the numbers a and b of an nn_init. */
 typedef enum nn_init_kind {
-    NN_INIT_CONSTANT,        /* a                                                             */
-    NN_INIT_UNIFORM,         /* uniform in [a, b)                                             */
-    NN_INIT_NORMAL,          /* mean a, standard deviation b                                  */
-    NN_INIT_GAUSSIAN_FAN,    /* mean 0, standard deviation 1 / sqrt(fan_in + 1)               */
-    NN_INIT_XAVIER_UNIFORM,  /* +-a sqrt(6 / (fan_in + fan_out)).  Glorot and Bengio 2010     */
-    NN_INIT_XAVIER_NORMAL,   /* sd a sqrt(2 / (fan_in + fan_out))                             */
-    NN_INIT_HE_UNIFORM,      /* +-sqrt(6 / fan_in).  He, Zhang, Ren, Sun 2015                 */
-    NN_INIT_HE_NORMAL,       /* sd sqrt(2 / fan_in)                                           */
-    NN_INIT_FAN_UNIFORM      /* +-1 / sqrt(b) where b is the fan given (0: zeros): PyTorch's linear */
+    NN_INIT_CONSTANT,       /* a                                                             */
+    NN_INIT_UNIFORM,        /* uniform in [a, b)                                             */
+    NN_INIT_NORMAL,         /* mean a, standard deviation b                                  */
+    NN_INIT_GAUSSIAN_FAN,   /* mean 0, standard deviation 1 / sqrt(fan_in + 1)               */
+    NN_INIT_XAVIER_UNIFORM, /* +-a sqrt(6 / (fan_in + fan_out)).  Glorot and Bengio 2010     */
+    NN_INIT_XAVIER_NORMAL,  /* sd a sqrt(2 / (fan_in + fan_out))                             */
+    NN_INIT_HE_UNIFORM,     /* +-sqrt(6 / fan_in).  He, Zhang, Ren, Sun 2015                 */
+    NN_INIT_HE_NORMAL,      /* sd sqrt(2 / fan_in)                                           */
+    NN_INIT_FAN_UNIFORM     /* +-1 / sqrt(b) where b is the fan given (0: zeros): PyTorch's linear */
 } nn_init_kind;
 
-/** An initialiser: plain data. */
+/** An initialiser: plain data, made by one of the functions below and checked where it is used (nn_init_fill,
+ *  nn_params_new). */
 typedef struct nn_init {
     nn_init_kind kind;
     double a, b;
 } nn_init;
 
+/** Every element is `value`. */
 NN_API nn_init nn_init_constant(double value);
+/** Uniform in [low, high). */
 NN_API nn_init nn_init_uniform(double low, double high);
+/** Normal with this mean and standard deviation. */
 NN_API nn_init nn_init_normal(double mean, double deviation);
+/** Normal with mean 0 and standard deviation 1 / sqrt(fan_in + 1): a neuron's n_in weights and its bias count. */
 NN_API nn_init nn_init_gaussian(void); /* NN_INIT_GAUSSIAN_FAN */
+/** Uniform in [-r, r), r = gain sqrt(6 / (fan_in + fan_out)).
+ *  Source: Glorot and Bengio 2010; so for xavier_normal */
 NN_API nn_init nn_init_xavier_uniform(double gain);
+/** Normal with mean 0 and standard deviation gain sqrt(2 / (fan_in + fan_out)). */
 NN_API nn_init nn_init_xavier_normal(double gain);
+/** Uniform in [-r, r), r = sqrt(6 / fan_in).
+ *  Source: He, Zhang, Ren, Sun 2015; so for he_normal */
 NN_API nn_init nn_init_he_uniform(void);
+/** Normal with mean 0 and standard deviation sqrt(2 / fan_in). */
 NN_API nn_init nn_init_he_normal(void);
+/** Uniform in [-r, r), r = 1 / sqrt(fan), with the fan given and not read from the shape: a layer's weight and
+ *  bias share one, as in PyTorch's linear.
+ *  Edges: fan 0 gives zeros */
 NN_API nn_init nn_init_fan_uniform(int64_t fan);
 
 /** Fill a tensor. Draws in f64 whatever the dtype, one draw an element (none for a constant), so f32 and f64

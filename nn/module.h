@@ -24,7 +24,9 @@
 
 AG_BEGIN_DECLS
 
+/** A layer: named parameters, children and a function. Its members are below. */
 typedef struct nn_module nn_module;
+/** A parameter, as a layer declares it. Its members are below. */
 typedef struct nn_param nn_param;
 
 /** One pass through a network: the tape it records on, and whether it trains (dropout, batch norm). */
@@ -33,11 +35,14 @@ typedef struct nn_pass {
     bool training;
 } nn_pass;
 
+/** What a layer computes: y from x, recorded on pass->tape. It fails as operations do: a failed value, and the
+ *  tape keeps the error. */
 typedef ag_value nn_forward_function(nn_module *m, nn_pass *pass, ag_value x);
 
+/** The first member of every layer's struct; nn_module_new fills it in. */
 struct nn_module {
-    const char *type;             /* "linear"; static text. Public, read only              */
-    nn_forward_function *forward; /* public                                                */
+    const char *type;              /* "linear"; static text. Public, read only              */
+    nn_forward_function *forward;  /* public                                                */
     void (*destroy)(nn_module *m); /* frees what the layer itself allocated; NULL: nothing  */
     /* private */
     size_t size;
@@ -56,26 +61,33 @@ struct nn_param {
     nn_param *next;
 };
 
-/** A zeroed block of `size` bytes that begins with an nn_module. NULL: out of memory. */
+/** A zeroed block of `size` bytes that begins with an nn_module. `type` is kept, not copied.
+ *  Errors: NULL: AG_ERROR_VALUE (no type or function, or size below that of nn_module), AG_ERROR_MEMORY */
 NN_API void *nn_module_new(size_t size, const char *type, nn_forward_function *forward, ag_error *error);
 /** Free a module and everything below it; NULL is accepted. A child is freed by its parent: for one, the call
  *  does nothing. Parameters' tensors belong to the nn_params, which is freed first. */
 NN_API void nn_module_free(nn_module *m);
-NN_API void *nn_module_free_null(nn_module *m); /* the same; returns NULL */
-/** Declare a parameter. The layout (n_out, n_in, ...) decides the fans of initialisers, as in PyTorch.
- *  Errors: AG_ERROR_NAME (empty, has a dot, or taken), AG_ERROR_SHAPE, AG_ERROR_MEMORY */
+/** The same; returns NULL, for a constructor's last line. */
+NN_API void *nn_module_free_null(nn_module *m);
+/** Declare a parameter; the name is copied.
+ *  Shapes: dim (rank). The layout (n_out, n_in, ...) decides the fans of initialisers, as in PyTorch
+ *  Errors: NULL: AG_ERROR_NAME (empty, has a dot, or taken by a parameter or child of m), AG_ERROR_SHAPE (rank, a
+ *          dimension below 0, or too many elements), AG_ERROR_MEMORY. `init` is checked by nn_params_new
+ *  Memory: the declaration belongs to m; no numbers before nn_params_new */
 NN_API nn_param *nn_module_param(nn_module *m, const char *name, int rank, const int64_t *dim, nn_init init,
                                  ag_error *error);
 /** Take ownership of a child under a name. A NULL child (one that failed to be made) fails with the error that is
  *  in `error` already. On failure m is as it was, and the child still the caller's.
- *  Errors: AG_ERROR_NAME (empty, has a dot, or taken), AG_ERROR_STATE (the child has a parent, or is m or above m),
- *          AG_ERROR_VALUE (NULL child), AG_ERROR_MEMORY */
+ *  Errors: AG_ERROR_NAME (empty, has a dot, or taken), AG_ERROR_STATE (the child has a parent, or is m or above
+ *          m), AG_ERROR_VALUE (NULL child), AG_ERROR_MEMORY */
 NN_API ag_status nn_module_child(nn_module *m, const char *name, nn_module *child, ag_error *error);
 
-/** Run a module inside a scope of its name; the root, which has none, in the scope around it. */
+/** Run a module inside a scope of its name; the root, which has none, in the scope around it.
+ *  Errors: kept by the tape: AG_ERROR_VALUE (m is NULL), and those of the layer */
 NN_API ag_value nn_forward(nn_module *m, nn_pass *pass, ag_value x);
-/** The parameter as a leaf on the pass's tape.
- *  Errors (kept by the tape): AG_ERROR_STATE (not packed by nn_params_new) */
+/** The parameter as a leaf on the pass's tape: backward adds into the gradient of its tensor.
+ *  Shapes: y (dim...), of the dtype given to nn_params_new
+ *  Errors: kept by the tape: AG_ERROR_STATE (not packed by nn_params_new), AG_ERROR_VALUE (p is NULL) */
 NN_API ag_value nn_use(nn_pass *pass, nn_param *p);
 
 AG_END_DECLS

@@ -1,6 +1,6 @@
 /* optim: what all optimisers share - state, steps, the way an update rule is run.
  *
- * A step checks every gradient before it changes anything, then runs one fused sweep over the slab. Padding is
+ * A step checks its rate and every gradient before it changes anything, then runs one fused sweep over the slab. Padding is
  * updated with the rest: zero parameters with zero gradients and zero state stay zero under every rule.
  * Not here: the rules (optim_sgd.c, optim_adam.c). */
 #include "optim.h"
@@ -8,6 +8,7 @@
 #include "optim_impl.h"
 #include "param_impl.h"
 
+#include <math.h>
 #include <string.h>
 
 nn_optim *nnx_optim_new(const nn_optim *model, nn_params *params, ag_error *error) {
@@ -68,6 +69,9 @@ void *nnx_update_result(const ag_eval *e, uint32_t in, uint32_t out) {
 
 ag_status nn_optim_step(nn_optim *o, ag_error *error) {
     const ag_tensor *gradient;
+    if (!(o->lr >= 0 && isfinite(o->lr))) /* by nn_optim_set_lr, which has no way to refuse it */
+        return ag_fail(error, AG_ERROR_VALUE, "%s: rate %g; needs a finite rate of at least 0", o->rule->name,
+                       o->lr);
     ag_status status = nnx_params_gradient(o->params, &gradient, error);
     if (!status) status = o->update(o, gradient, error);
     if (!status) o->steps++;

@@ -9,32 +9,51 @@
 
 AG_BEGIN_DECLS
 
+/** The parameters of one tree of modules. Free with nn_params_free, before the tree. */
 typedef struct nn_params nn_params;
 
 /** Pack and initialise all parameters below `root`, in order of declaration, depth first. dtype f32 or f64.
- *  A tree is packed once. The tree must outlive what is returned. NULL on failure, and the tree is as it was:
- *  AG_ERROR_MEMORY, AG_ERROR_STATE (packed already), AG_ERROR_DTYPE, AG_ERROR_SHAPE (too many elements),
- *  AG_ERROR_VALUE (an initialiser; the message names the parameter) */
+ *  A tree is packed once. The tree must outlive what is returned. The initial values are a pure function of the
+ *  tree and seed.
+ *  Edges:  a tree without parameters has an empty slab
+ *  Errors: NULL, and the tree is as it was: AG_ERROR_STATE (packed already), AG_ERROR_DTYPE (neither f32 nor f64),
+ *          AG_ERROR_SHAPE (too many elements), AG_ERROR_VALUE (an initialiser; the message names the parameter; or
+ *          root is NULL: an error that is in `error` already then stays), AG_ERROR_MEMORY
+ *  Memory: the numbers and as many for gradients, each parameter rounded up to 64 bytes */
 NN_API nn_params *nn_params_new(nn_module *root, ag_dtype dtype, uint64_t seed, ag_error *error);
+/** Free the slab, the gradients and the names; the tree's declarations stay, and can be packed anew. Accepts
+ *  NULL. */
 NN_API void nn_params_free(nn_params *p);
 
+/** How many parameters, not numbers. */
 NN_API size_t nn_params_count(const nn_params *p);
-NN_API ag_tensor *nn_params_tensor(const nn_params *p, size_t i); /* NULL out of range */
-NN_API const char *nn_params_name(const nn_params *p, size_t i); /* path: "0.weight"; NULL out of range */
-NN_API ag_tensor *nn_params_find(const nn_params *p, const char *path); /* NULL: none. uthash */
-NN_API int64_t nn_params_elements(const nn_params *p); /* numbers, padding not counted */
-/** Everything, as one rank-1 tensor, to read and write. Gradients arrive through its parts: record those, not the
- *  slab, as leaves. */
+/** Number i, in the order of packing, and its path ("0.weight").
+ *  Edges:  NULL out of range
+ *  Memory: both belong to p */
+NN_API ag_tensor *nn_params_tensor(const nn_params *p, size_t i);
+NN_API const char *nn_params_name(const nn_params *p, size_t i);
+/** The parameter of a path; NULL: none, or path is NULL. One look into a hash table. */
+NN_API ag_tensor *nn_params_find(const nn_params *p, const char *path);
+/** How many numbers, padding not counted. */
+NN_API int64_t nn_params_elements(const nn_params *p);
+/** Everything, as one tensor, to read and write. Gradients arrive through its parts: record those, not the slab,
+ *  as leaves.
+ *  Shapes: (padded elements); the padding between parameters is zero, and must stay so */
 NN_API ag_tensor *nn_params_slab(const nn_params *p);
+/** Every parameter's gradient reads as zeros from here on, also one that was invalid. The numbers are cleared when
+ *  they are needed. */
 NN_API void nn_params_zero_grad(nn_params *p);
 /** AG_OK, or AG_ERROR_STATE with a message naming the first parameter whose gradient is invalid. */
 NN_API ag_status nn_params_grad_status(const nn_params *p, ag_error *error);
 
-/** Save and load by path, as safetensors. Loading is all or nothing: missing, extra, wrongly shaped and wrongly
- *  typed entries are listed in one error (AG_ERROR_FORMAT) and no parameter is touched. metadata as in
- *  ag_safetensors_write. */
+/** Save all parameters under their names to a safetensors file at `path`; metadata as in ag_safetensors_write
+ *  (NULL: none). The old file stands until the new one is whole.
+ *  Errors: those of ag_safetensors_write */
 NN_API ag_status nn_params_save(const nn_params *p, const char *path, const char *const *metadata,
                                 ag_error *error) AG_WARN_UNUSED;
+/** Load them, all or nothing: names, shapes and dtypes must be those of p. Gradients stay as they are.
+ *  Errors: those of ag_safetensors_read; AG_ERROR_FORMAT (one message lists what is missing, extra, wrongly shaped
+ *          and wrongly typed). On error no parameter is touched */
 NN_API ag_status nn_params_load(nn_params *p, const char *path, ag_error *error) AG_WARN_UNUSED;
 
 AG_END_DECLS

@@ -220,6 +220,69 @@ START_TEST(impossible_answers_of_a_shape_rule_are_refused) {
 }
 END_TEST
 
+static ag_status view_infer(const ag_query *q, ag_meta *out) {
+    *out = *q->in[0];
+    memcpy(out, q->attrs, sizeof *out); /* the view that the test wants */
+    return AG_OK;
+}
+static ag_status view_vjp(ag_reverse *r) {
+    (void)r;
+    return AG_OK;
+}
+
+START_TEST(a_view_that_leaves_its_operand_is_refused) {
+    static const ag_op view = {.name = "window",
+                               .formula = "x",
+                               .min_in = 1,
+                               .max_in = 1,
+                               .outputs = 1,
+                               .traits = AG_TRAIT_VIEW,
+                               .attr_size = sizeof(ag_meta),
+                               .infer = view_infer,
+                               .vjp = view_vjp};
+    static const struct {
+        ag_meta meta;
+        bool fits;
+    } cases[] = {
+        {{.dtype = AG_F64, .rank = 1, .dim = {4}, .stride = {1}}, true},
+        {{.dtype = AG_F64, .rank = 1, .offset = 3, .dim = {4}, .stride = {-1}}, true},
+        {{.dtype = AG_F64, .rank = 1, .offset = 99, .dim = {0}, .stride = {1}}, true},
+        {{.dtype = AG_F64, .rank = 1, .dim = {5}, .stride = {1}}, false},
+        {{.dtype = AG_F64, .rank = 1, .offset = 1, .dim = {4}, .stride = {1}}, false},
+        {{.dtype = AG_F64, .rank = 1, .dim = {2}, .stride = {-1}}, false},
+        {{.dtype = AG_F64, .rank = 1, .dim = {3}, .stride = {INT64_MAX}}, false},
+        {{.dtype = AG_F32, .rank = 1, .dim = {4}, .stride = {1}}, false},
+    };
+    ag_tape *t = tape_new();
+    ag_mark m = ag_tape_mark(t);
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        ag_value x = ag_full(t, AG_F64, 1, (const int64_t[]){4}, 1);
+        ag_value y = ag_apply(t, &view, &x, 1, &cases[i].meta);
+        ck_assert_msg(ag_ok(y) == cases[i].fits, "case %zu", i);
+        ck_assert_int_eq(ag_tape_rewind(t, m), cases[i].fits ? AG_OK : AG_ERROR_SHAPE);
+    }
+    ag_tape_free(t);
+}
+END_TEST
+
+START_TEST(a_descriptor_that_could_not_run_is_refused) {
+    ag_op broken[4];
+    for (int i = 0; i < 4; i++) broken[i] = *ag_op_find("exp");
+    broken[0].forward = NULL;
+    broken[1].outputs = 5;
+    broken[2].infer = NULL;
+    broken[3].traits |= AG_TRAIT_VIEW;
+    ag_tape *t = tape_new();
+    ag_mark m = ag_tape_mark(t);
+    for (int i = 0; i < 5; i++) {
+        ag_value x = ag_scalar(t, 1);
+        ck_assert(!ag_ok(ag_apply(t, i < 4 ? &broken[i] : NULL, &x, 1, NULL)));
+        ck_assert_int_eq(ag_tape_rewind(t, m), AG_ERROR_VALUE);
+    }
+    ag_tape_free(t);
+}
+END_TEST
+
 Suite *apply_suite(void) {
     Suite *s = suite_create("apply");
     TCase *c = tcase_create("apply");
@@ -236,5 +299,7 @@ Suite *apply_suite(void) {
     tcase_add_test(c, any_number_of_operands_from_none_to_thousands);
     tcase_add_test(c, failures_of_shape_rules_and_forwards_are_named);
     tcase_add_test(c, impossible_answers_of_a_shape_rule_are_refused);
+    tcase_add_test(c, a_view_that_leaves_its_operand_is_refused);
+    tcase_add_test(c, a_descriptor_that_could_not_run_is_refused);
     return s;
 }

@@ -161,6 +161,40 @@ START_TEST(a_batch_of_nothing_is_refused) {
 }
 END_TEST
 
+/* A dataset put together by hand, for which both readers of its rows give the same answer. */
+static void check_mismatch(int rank_x, const int64_t *dim_x, int rank_y, const int64_t *dim_y, const char *x,
+                           const char *y) {
+    nn_dataset part, d = {ag_tensor_new(AG_F32, rank_x, dim_x, NULL), NULL};
+    if (dim_y) d.y = ag_tensor_new(AG_I64, rank_y, dim_y, NULL);
+    for (int reader = 0; reader < 2; reader++) {
+        ag_error error = {0};
+        if (reader == 0)
+            ck_assert_ptr_null(nn_batcher_new(&d, 4, false, 0, &error));
+        else
+            ck_assert_int_eq(nn_dataset_rows(&d, 0, 0, &part, &error), AG_ERROR_SHAPE);
+        ck_assert_int_eq(error.status, AG_ERROR_SHAPE);
+        ck_assert_msg(strstr(error.message, x) && strstr(error.message, y), "%s", error.message);
+    }
+    ck_assert_ptr_null(part.x);
+    nn_dataset_clear(&d);
+}
+
+START_TEST(labels_that_do_not_match_the_samples_are_refused_with_both_shapes) {
+    static const int64_t x[] = {5, 2}, column[] = {5, 1}, less = 3, more = 7;
+    check_mismatch(2, x, 1, &less, "(5, 2)", "(3)");
+    check_mismatch(2, x, 1, &more, "(5, 2)", "(7)");
+    check_mismatch(2, x, 2, column, "(5, 2)", "(5, 1)");
+    check_mismatch(2, x, 0, x, "(5, 2)", "()");
+}
+END_TEST
+
+START_TEST(samples_without_rows_are_refused) {
+    static const int64_t one = 1;
+    check_mismatch(0, &one, 1, &one, "()", "(1)");
+    check_mismatch(0, &one, 0, NULL, "()", "NULL");
+}
+END_TEST
+
 static bool batch_all(void) {
     nn_dataset d = {0}, part = {0};
     nn_batcher *b = NULL;
@@ -397,6 +431,8 @@ Suite *data_suite(void) {
     tcase_add_test(batches, labels_may_be_missing);
     tcase_add_test(batches, an_empty_dataset_has_no_batches);
     tcase_add_test(batches, a_batch_of_nothing_is_refused);
+    tcase_add_test(batches, labels_that_do_not_match_the_samples_are_refused_with_both_shapes);
+    tcase_add_test(batches, samples_without_rows_are_refused);
     tcase_add_test(batches, no_allocation_that_fails_leaves_anything);
     suite_add_tcase(suite, batches);
 

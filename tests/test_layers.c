@@ -169,10 +169,49 @@ START_TEST(sequential_owns_its_layers_even_when_it_fails) {
     ck_assert_ptr_null(nn_sequential(layers, 3, &error)); /* the leak checker sees the rest */
     ck_assert_int_eq(error.status, AG_ERROR_VALUE);
     ck_assert_ptr_nonnull(strstr(error.message, "nn_dropout"));
-    nn_module *twice = nn_linear(2, 2, NULL);
-    error = (ag_error){0};
-    ck_assert_ptr_null(nn_sequential((nn_module *const[]){twice, twice}, 2, &error));
-    ck_assert_int_eq(error.status, AG_ERROR_STATE);
+}
+END_TEST
+
+/* What is freed twice, or not at all, shows in the count of live bytes. */
+START_TEST(sequential_frees_each_layer_once_however_often_it_is_listed) {
+    counting_allocator_install();
+    nn_module_free(nn_linear(2, 2, NULL)); /* fills process-wide tables, too */
+    const long live = counting_allocator_live();
+    for (int first = 0; first < 3; first++) {
+        nn_module *a = nn_linear(2, 2, NULL), *b = nn_linear(2, 2, NULL);
+        nn_module *const lists[][4] = {{a, b, a, a}, {NULL, a, b, a}, {b, a, NULL, a}};
+        ag_error error = {0};
+        ck_assert_ptr_null(nn_sequential(lists[first], 4, &error));
+        ck_assert_int_eq(error.status, AG_ERROR_VALUE);
+        ck_assert_int_eq(counting_allocator_live(), live);
+    }
+}
+END_TEST
+
+START_TEST(sequential_frees_a_layer_listed_beside_its_owner_once) {
+    counting_allocator_install();
+    nn_module_free(nn_linear(2, 2, NULL));
+    const long live = counting_allocator_live();
+    for (int last = 0; last < 2; last++) {
+        nn_module *inner = nn_linear(2, 2, NULL), *outer = nn_sequential(&inner, 1, NULL);
+        ag_error error = {0};
+        ck_assert_ptr_nonnull(outer);
+        ck_assert_ptr_null(nn_sequential(last ? (nn_module *const[]){NULL, outer, inner}
+                                              : (nn_module *const[]){inner, outer, NULL},
+                                         3, &error));
+        ck_assert_int_eq(error.status, last ? AG_ERROR_VALUE : AG_ERROR_STATE);
+        ck_assert_int_eq(counting_allocator_live(), live);
+    }
+}
+END_TEST
+
+START_TEST(sequential_refuses_a_list_that_is_none) {
+    static const int n[] = {-1, -1000, 1};
+    for (size_t i = 0; i < sizeof n / sizeof *n; i++) {
+        ag_error error = {0};
+        ck_assert_ptr_null(nn_sequential(NULL, n[i], &error));
+        ck_assert_int_eq(error.status, AG_ERROR_VALUE);
+    }
 }
 END_TEST
 
@@ -264,6 +303,9 @@ Suite *layers_suite(void) {
     tcase_add_test(tc, dropout_drops_only_while_training);
     tcase_add_test(tc, sequential_runs_in_order_under_names_that_count);
     tcase_add_test(tc, sequential_owns_its_layers_even_when_it_fails);
+    tcase_add_test(tc, sequential_frees_each_layer_once_however_often_it_is_listed);
+    tcase_add_test(tc, sequential_frees_a_layer_listed_beside_its_owner_once);
+    tcase_add_test(tc, sequential_refuses_a_list_that_is_none);
     tcase_add_test(tc, mlp_is_linear_layers_with_activations_between);
     tcase_add_test(tc, an_mlp_with_an_initialiser_starts_with_zero_biases);
     tcase_add_test(tc, an_impossible_mlp_is_refused);

@@ -19,6 +19,47 @@ START_TEST(no_grad_nests_and_must_have_begun) {
 }
 END_TEST
 
+START_TEST(a_rewind_ends_the_no_grad_that_began_after_the_mark) {
+    ag_tape *t = tape_new();
+    ag_value a = ag_scalar(t, 3);
+    ag_mark m = ag_tape_mark(t);
+    ag_no_grad_begin(t); /* and an early return forgets the end */
+    ck_assert_int_eq(ag_tape_rewind(t, m), AG_OK);
+    ck_assert_int_eq(ag_backward(ag_square(a)), AG_OK);
+    ck_assert_double_eq(ag_item_grad(a), 6);
+    ag_tape_free(t);
+}
+END_TEST
+
+START_TEST(peak_bytes_remember_what_was_rewound) {
+    ag_tape *t = tape_new();
+    ag_mark m = ag_tape_mark(t);
+    ag_value a = ag_scalar(t, 1);
+    for (int i = 0; i < 10000; i++) a = ag_add_number(a, 1);
+    const size_t used = ag_tape_statistics(t).used_bytes;
+    ck_assert_int_eq(ag_tape_rewind(t, m), AG_OK);
+    ck_assert_uint_lt(ag_tape_statistics(t).used_bytes, used);
+    ck_assert_uint_ge(ag_tape_statistics(t).peak_bytes, used);
+    ag_tape_free(t);
+}
+END_TEST
+
+START_TEST(a_failed_value_is_a_failure_even_on_a_tape_that_has_none) {
+    ag_tape *t = tape_new();
+    ag_value x = ag_scalar(t, 1), none = {0};
+    ag_mark m = ag_tape_mark(t);
+    for (int k = 0; k < 4; k++) {
+        ag_value y = k == 0   ? ag_add(x, none)
+                     : k == 1 ? ag_add(none, x)
+                     : k == 2 ? ag_where(ag_gt(x, x), x, none)
+                              : ag_affine(&x, &none, 1, x);
+        ck_assert(!ag_ok(y));
+        ck_assert_int_eq(ag_tape_rewind(t, m), AG_ERROR_FAILED);
+    }
+    ag_tape_free(t);
+}
+END_TEST
+
 START_TEST(max_records_is_a_limit_that_a_rewind_lifts) {
     for (uint32_t max = 3; max < 3 * AG_STRIP_CHUNK; max += max < 6 ? 1 : AG_STRIP_CHUNK - 3) {
         ag_tape *t = ag_tape_new(&(ag_tape_options){.max_records = max});
@@ -166,5 +207,8 @@ Suite *modes_suite(void) {
     tcase_add_test(c, statistics_count_what_is_held);
     tcase_add_test(c, reading_checks_the_size_of_the_buffer);
     tcase_add_test(c, leaves_must_be_floating_and_shapes_possible);
+    tcase_add_test(c, a_rewind_ends_the_no_grad_that_began_after_the_mark);
+    tcase_add_test(c, peak_bytes_remember_what_was_rewound);
+    tcase_add_test(c, a_failed_value_is_a_failure_even_on_a_tape_that_has_none);
     return s;
 }

@@ -108,6 +108,27 @@ START_TEST(the_rate_can_change_and_the_step_count_be_restored) {
 }
 END_TEST
 
+START_TEST(an_impossible_rate_fails_the_step_and_changes_nothing) {
+    static const double rate[] = {NAN, INFINITY, -INFINITY, -1e-3};
+    for (size_t k = 0; k < sizeof rate / sizeof *rate; k++) {
+        bench x = bench_new(AG_F64);
+        x.o = k % 2 ? nn_adam(x.p, 0.5, NULL) : nn_sgd(x.p, 0.5, 0.5, NULL);
+        set_grad(x.a, 1);
+        nn_optim_set_lr(x.o, rate[k]);
+        ag_error error = {0};
+        ck_assert_int_eq(nn_optim_step(x.o, &error), AG_ERROR_VALUE);
+        ck_assert_msg(strstr(error.message, "rate") != NULL, "%s", error.message);
+        ck_assert_int_eq(nn_optim_steps(x.o), 0);
+        ck_assert_double_eq(ag_tensor_get(x.a, 0), 1);
+        ck_assert_double_eq(ag_tensor_get(nn_optim_state(x.o, 0), 0), 0);
+        nn_optim_set_lr(x.o, 0.5); /* and the next one is the first */
+        step(&x);
+        ck_assert_double_eq_tol(ag_tensor_get(x.a, 0), 0.5, 1e-8);
+        bench_free(&x);
+    }
+}
+END_TEST
+
 START_TEST(what_was_not_reached_reads_as_zeros_and_padding_stays_zero) {
     for (int k = 0; k < 3; k++) {
         bench x = bench_new(k % 2 ? AG_F32 : AG_F64);
@@ -288,6 +309,40 @@ START_TEST(every_failed_allocation_is_reported_and_leaves_nothing) {
 }
 END_TEST
 
+START_TEST(a_forward_that_failed_moves_no_parameter) {
+    ag_error error = {0};
+    nn_module *net = nn_mlp((const int64_t[]){2, 3, 2}, 3, NN_RELU, NULL, &error);
+    nn_params *p = nn_params_new(net, AG_F32, 1, &error);
+    nn_optim *sgd = nn_sgd(p, 0.1, 0.9, &error);
+    ag_tensor *x = ag_tensor_from(AG_F32, 2, (const int64_t[]){1, 2}, (const double[]){1, -2}, &error);
+    ag_tensor *y = ag_tensor_new(AG_I64, 1, (const int64_t[]){1}, &error);
+    ag_tape *t = ag_tape_new(NULL);
+    double before = 0;
+    for (int step = 0; step < 3; step++) { /* a good step, so that there is momentum; a bad one; a good one */
+        ck_assert_int_eq(ag_tensor_set(y, 0, step == 1 ? 7 : 1), AG_OK);
+        nn_optim_zero_grad(sgd);
+        ag_mark m = ag_tape_mark(t);
+        nn_pass pass = {.tape = t, .training = true};
+        ag_value loss = nn_cross_entropy(nn_forward(net, &pass, ag_constant(t, x)), ag_constant(t, y));
+        ck_assert_int_eq(ag_backward(loss), step == 1 ? AG_ERROR_INDEX : AG_OK);
+        ck_assert_int_eq(nn_optim_step(sgd, &error), step == 1 ? AG_ERROR_STATE : AG_OK);
+        ck_assert_int_eq(ag_tape_rewind(t, m), step == 1 ? AG_ERROR_INDEX : AG_OK);
+        double now = ag_tensor_get(nn_params_find(p, "2.bias"), 0);
+        if (step == 1)
+            ck_assert_double_eq(now, before);
+        else
+            ck_assert(now != before);
+        before = now;
+    }
+    ag_tape_free(t);
+    ag_tensor_free(x);
+    ag_tensor_free(y);
+    nn_optim_free(sgd);
+    nn_params_free(p);
+    nn_module_free(net);
+}
+END_TEST
+
 Suite *optim_suite(void) {
     Suite *s = suite_create("optim");
     TCase *tc = tcase_create("optim");
@@ -295,6 +350,7 @@ Suite *optim_suite(void) {
     tcase_add_test(tc, momentum_rolls_on);
     tcase_add_test(tc, adams_first_step_is_the_rate_whatever_the_gradient);
     tcase_add_test(tc, the_rate_can_change_and_the_step_count_be_restored);
+    tcase_add_test(tc, an_impossible_rate_fails_the_step_and_changes_nothing);
     tcase_add_test(tc, what_was_not_reached_reads_as_zeros_and_padding_stays_zero);
     tcase_add_test(tc, a_step_counts_as_writing_the_parameters);
     tcase_add_test(tc, a_gradient_from_a_failed_backward_is_refused_by_name_until_it_is_zeroed);
@@ -303,6 +359,7 @@ Suite *optim_suite(void) {
     tcase_add_test(tc, bits_do_not_depend_on_position);
     tcase_add_test(tc, update_rules_refuse_operands_that_do_not_match);
     tcase_add_test(tc, every_failed_allocation_is_reported_and_leaves_nothing);
+    tcase_add_test(tc, a_forward_that_failed_moves_no_parameter);
     suite_add_tcase(s, tc);
     return s;
 }

@@ -38,6 +38,24 @@ expect_report() {
         fail "the last line is: $(tail -n 1 output)"
 }
 
+# The program in the background, for very long, with one epoch done.
+start_and_wait_for_an_epoch() { # [ARGUMENT...]
+    : >output
+    "$program" --epochs 100000 "$@" >output 2>errors &
+    running=$!
+    tries=0
+    until grep -q '^epoch' output || [ "$tries" -ge 300 ]; do
+        sleep 0.1
+        tries=$((tries + 1))
+    done
+}
+interrupt() { # sets $status
+    kill -INT "$running"
+    status=0
+    wait "$running" || status=$?
+    running=
+}
+
 # ---- a small data set in the four-file layout: 40 images of 2 x 2 pixels, of the classes 0 and 1 ----
 octal() { # NUMBER: as four bytes, most significant first
     printf '\\%03o\\%03o\\%03o\\%03o' $(($1 >> 24 & 255)) $(($1 >> 16 & 255)) $(($1 >> 8 & 255)) $(($1 & 255))
@@ -59,6 +77,11 @@ small="--data small --hidden 8 --batch 16"
 
 # ---- wrong options: exit status 2, naming the option and the value ----
 expect 2 "unknown option '--frobnicate'" --frobnicate
+expect 2 "unknown option '-x'" -xy
+expect 2 "unknown option '-x'" --quiet -x
+expect 2 "option '--s' is ambiguous: --seed, --save" --s 1
+expect 2 "option '--s' is ambiguous" --s=1
+expect 2 "option '--quiet' takes no argument" --quiet=1
 expect 2 "option '--epochs' needs an argument" --epochs
 expect 2 "'surplus' is not an option" surplus
 for value in 3x -1 '' ' 3' +3 1e3 0x10 99999999999999999999; do
@@ -73,11 +96,18 @@ done
 for value in '' 0 '256,' ',256' '256 128' 256,x 1,2,3,4,5,6,7,8,9; do
     expect 2 "--hidden: '$value'" --hidden "$value"
 done
+for option in --data --load --save --plot; do
+    expect 2 "$option: ''" "$option" ''
+done
 expect 0 "Usage: train_digits" --help
 
 # ---- what would spoil the end is found before training: exit status 1 ----
 expect 1 "no-such-folder/net.safetensors" --save no-such-folder/net.safetensors
 expect 1 "small" --save small
+expect 1 "'small/': it names no file" --save small/
+long=$(printf '%0255d' 0) # as long as a name may be
+expect 1 "cannot write" --save "${long}0"
+! [ -s output ] || fail "training began although a name is too long"
 expect 1 "must end in .png or .svg" --plot curves.jpeg
 ! [ -s output ] || fail "training began although the picture cannot be drawn"
 
@@ -142,6 +172,7 @@ expect 1 "broken/t10k-labels-idx1-ubyte" --data broken
         expect 0 "drew run.svg" $small --epochs 2 --plot run.svg
         head -n 3 run.svg | grep -q '<svg' || fail "run.svg is no SVG"
         expect 1 "no-such-folder/run.png" $small --plot no-such-folder/run.png
+        expect 0 "drew" $small --epochs 1 --plot "${long%0000}.png"
     fi
 
     # ---- compressed files, where the build reads them ----
@@ -152,22 +183,22 @@ expect 1 "broken/t10k-labels-idx1-ubyte" --data broken
     [ "$status" -eq 0 ] || grep -q zlib errors || fail "compressed files are not read"
 
     # ---- Ctrl-C: saved, reported, exit status 130 ----
-    : >output
-    "$program" $small --epochs 100000 --save stopped >output 2>errors &
-    running=$!
-    tries=0
-    until grep -q '^epoch' output || [ "$tries" -ge 300 ]; do
-        sleep 0.1
-        tries=$((tries + 1))
-    done
-    kill -INT "$running"
-    status=0
-    wait "$running" || status=$?
-    running=
+    start_and_wait_for_an_epoch $small --save stopped
+    interrupt
     [ "$status" -eq 130 ] || fail "exit status $status after an interrupt"
     grep -q 'interrupted' errors || fail "an interrupt goes unsaid"
     expect_report
     expect 0 "test accuracy" $small --epochs 1 --load stopped
+
+    # ---- what cannot be saved in the end is reported all the same, and complained of after that ----
+    mkdir gone
+    start_and_wait_for_an_epoch $small --save gone/net
+    rmdir gone
+    interrupt
+    [ "$status" -eq 1 ] || fail "exit status $status after a save that failed"
+    grep -q 'gone/net' errors || fail "a save that failed goes unsaid"
+    grep -q '^saved' output && fail "says saved of what is not"
+    expect_report
 }
 
 # ---- the drawn digits: learnt within two epochs, on a small network ----

@@ -94,7 +94,7 @@ START_TEST(a_recorded_gradient_refuses_written_tensors_too) {
 }
 END_TEST
 
-START_TEST(a_backward_on_a_failed_tape_touches_nothing) {
+START_TEST(a_backward_on_a_failed_tape_leaves_no_gradient_to_go_by) {
     ag_tape *t = tape_new();
     ag_value x = vector(t, 2, (const double[]){1, 2}), y = ag_sum_all(x);
     sweep(y);
@@ -105,6 +105,11 @@ START_TEST(a_backward_on_a_failed_tape_touches_nothing) {
     ck_assert_int_eq(ag_grad(&y, NULL, 1, &x, 1, &dx), AG_ERROR_VALUE);
     ck_assert(!ag_ok(dx));
     ck_assert_int_eq(ag_tape_rewind(t, m), AG_ERROR_VALUE);
+    double values[2];
+    ck_assert_int_eq(ag_adjoint_f64(x, values, 2), AG_ERROR_STATE);
+    ag_tape_rewind(t, m);
+    ag_zero_grad(t);
+    sweep(y);
     ADJOINT(x, 1, 1);
     ag_tape_free(t);
 }
@@ -138,7 +143,7 @@ Suite *written_suite(void) {
     tcase_add_test(c, writing_a_part_or_its_whole_counts);
     tcase_add_test(c, a_write_before_the_leaf_or_after_the_sweep_is_fine);
     tcase_add_test(c, a_recorded_gradient_refuses_written_tensors_too);
-    tcase_add_test(c, a_backward_on_a_failed_tape_touches_nothing);
+    tcase_add_test(c, a_backward_on_a_failed_tape_leaves_no_gradient_to_go_by);
     tcase_add_test(c, a_failed_sweep_leaves_no_inner_adjoints);
     return s;
 }

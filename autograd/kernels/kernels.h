@@ -19,7 +19,7 @@ struct ag_workspace {
     agx_arena arena;
     int threads; /* at least 1 */
 };
-void agx_workspace_init(ag_workspace *w, int threads); /* threads 0: as many as OpenMP would use */
+void agx_workspace_init(ag_workspace *w, int threads); /* 0: one; AG_THREADS_ALL: as many as OpenMP would use */
 void agx_workspace_clear(ag_workspace *w);
 
 /* ---- elementwise (ops/elementwise.def instantiated; vector.c is compiled once per instruction set) ------- */

@@ -74,7 +74,7 @@ void agx_vector_force(const agx_vectors *table) { atomic_store_explicit(&in_forc
 void agx_workspace_init(ag_workspace *w, int threads) {
     agx_arena_init(&w->arena);
 #ifdef AGX_HAVE_OPENMP
-    if (threads <= 0) threads = omp_get_max_threads();
+    if (threads < 0) threads = omp_get_max_threads();
 #endif
     w->threads = threads > 0 ? threads : 1;
 }

@@ -206,7 +206,7 @@ static bool all_scalars(const ag_tape *t, const ag_value *in, uint32_t n) {
 }
 
 ag_value ag_elementwise(uint32_t opcode, const ag_value *in, uint32_t n, double c) {
-    ag_tape *t = in[0].tape;
+    ag_tape *t = agx_tape_of(in, n, NULL);
     if (!t || opcode >= AGX_ROW_COUNT) return agx_failed(t);
     const ag_op *op = &agx_elementwise_ops[opcode];
     if (agx_check_operands(t, op->name, in, n) != AG_OK) return agx_failed(t);

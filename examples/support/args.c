@@ -2,10 +2,12 @@
 #include "args.h"
 
 #include <errno.h>
+#include <getopt.h>
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 static bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
@@ -50,10 +52,39 @@ bool arg_sizes(arg a, int64_t high, int64_t *sizes, int room, int *n) {
     return false;
 }
 
-void arg_refused(const char *program, int answer, const char *word) {
-    if (answer == ':')
+bool arg_name(arg a, const char **value) {
+    *value = a.text;
+    if (*a.text != '\0') return true;
+    fprintf(stderr, "%s: --%s: '' names no file\n", a.program, a.option);
+    return false;
+}
+
+/* How many options the first `length` letters of `name` may stand for; all of them are printed when `out` is not
+ * NULL. */
+static int count_meant(const struct option *options, const char *name, size_t length, FILE *out) {
+    int n = 0;
+    for (const struct option *o = options; o->name; o++) {
+        if (strncmp(o->name, name, length) != 0) continue;
+        if (out) fprintf(out, "%s--%s", n > 0 ? ", " : "", o->name);
+        n++;
+    }
+    return n;
+}
+
+void arg_refused(const char *program, int answer, const char *word, const struct option *options) {
+    const size_t length = strncmp(word, "--", 2) == 0 ? strcspn(word + 2, "=") : 0; /* of a long option's name */
+    if (answer == ':') {
         fprintf(stderr, "%s: option '%s' needs an argument\n", program, word);
-    else
-        fprintf(stderr, "%s: unknown option '%s', or an argument that it does not take\n", program, word);
+    } else if (optopt >= ' ') { /* a letter; getopt_long is still inside its word, and `word` is the one before */
+        fprintf(stderr, "%s: unknown option '-%c'\n", program, optopt);
+    } else if (optopt != 0) { /* the option itself is known */
+        fprintf(stderr, "%s: option '%.*s' takes no argument\n", program, (int)length + 2, word);
+    } else if (length > 0 && count_meant(options, word + 2, length, NULL) > 1) {
+        fprintf(stderr, "%s: option '%.*s' is ambiguous: ", program, (int)length + 2, word);
+        count_meant(options, word + 2, length, stderr);
+        fputc('\n', stderr);
+    } else {
+        fprintf(stderr, "%s: unknown option '%s'\n", program, word);
+    }
     fprintf(stderr, "Try '%s --help'.\n", program);
 }

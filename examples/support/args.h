@@ -8,6 +8,8 @@
 
 enum { EXIT_USAGE = 2 };
 
+struct option; /* of getopt.h */
+
 /** Where a text comes from: for messages. */
 typedef struct arg {
     const char *program, *option, *text;
@@ -19,8 +21,11 @@ bool arg_positive(arg a, double *value);
 /** Whole numbers with commas between them, 1 to `room` of them, each in [1, high]. */
 bool arg_sizes(arg a, int64_t high, int64_t *sizes, int room, int *n);
 
-/** Explain an option that getopt_long (with opterr 0 and ':' leading the short options) has refused: `answer` is
- *  '?' or ':', `word` the argument it stopped at. */
-void arg_refused(const char *program, int answer, const char *word);
+/** Any text but the empty one: the name of a file. */
+bool arg_name(arg a, const char **value);
+
+/** Explain what getopt_long (with opterr 0, no short options, and ':' for these) has just refused: `answer` is '?'
+ *  or ':', `word` is argv[optind - 1]. */
+void arg_refused(const char *program, int answer, const char *word, const struct option *options);
 
 #endif

@@ -23,7 +23,7 @@ static const char usage[] =
     "  --lr X           Adam's learning rate                                (default 0.001)\n"
     "  --hidden N,...   sizes of the hidden layers, up to 8                 (default 256,128)\n"
     "  --seed N         of the first weights and of the order of samples    (default 1)\n"
-    "  --threads N      threads to use; 0: one a core                       (default 1)\n"
+    "  --threads N      threads to use; 0: as many as OpenMP would          (default 1)\n"
     "  --load FILE      begin with the parameters of a safetensors file\n"
     "  --save FILE      write the parameters as safetensors\n"
     "  --plot FILE      draw the learning curves and some misread digits: FILE.png or FILE.svg\n"
@@ -53,10 +53,10 @@ static const struct option options[] = {
 
 static bool set_option(settings *s, int option, arg a) {
     switch (option) {
-    case DATA: s->data = a.text; return true;
-    case LOAD: s->load = a.text; return true;
-    case SAVE: s->save = a.text; return true;
-    case PLOT: s->plot = a.text; return true;
+    case DATA: return arg_name(a, &s->data);
+    case LOAD: return arg_name(a, &s->load);
+    case SAVE: return arg_name(a, &s->save);
+    case PLOT: return arg_name(a, &s->plot);
     case QUIET: s->quiet = true; return true;
     case EPOCHS: return arg_integer(a, 0, 100000, &s->epochs);
     case BATCH: return arg_integer(a, 1, 1000000, &s->batch);
@@ -75,7 +75,7 @@ bool settings_read(settings *s, int argc, char **argv, int *exit_status) {
     int option, which = 0;
     while ((option = getopt_long(argc, argv, ":", options, &which)) != -1) {
         if (option == '?' || option == ':') {
-            arg_refused("train_digits", option, argv[optind - 1]);
+            arg_refused("train_digits", option, argv[optind - 1], options);
             return false;
         }
         if (option == HELP) {
