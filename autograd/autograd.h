@@ -10,6 +10,7 @@
 #include "ops.h"    /* what can be recorded          */
 #include "grad.h"   /* sweeps                        */
 #include "op.h"     /* to write an operation         */
+#include "gradcheck.h"
 #include "io/idx.h"
 #include "io/safetensors.h"
 
