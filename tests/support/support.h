@@ -38,9 +38,7 @@ typedef struct check_input {
 /** Any function of values; returns the value to be differentiated (any shape). */
 typedef ag_value check_function(ag_tape *t, const ag_value *in, void *user);
 
-/** Compare, for sum(w * f(x)) with random w: ag_backward with ag_grad, ag_grad with central differences
- *  (1e-6 relative to max(1, |a|, |n|)) and, for order 2, the gradient of <ag_grad, v> with central differences of it
- *  (1e-5). Fails the running test with a message that names `what`. */
+/** ag_gradcheck, element by element, with its default tolerances: fails the running test with the report's text. */
 void check_gradients(const char *what, check_function *f, void *user, const check_input *in, int n, int order);
 
 #endif
