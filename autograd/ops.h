@@ -102,6 +102,51 @@ AG_API ag_value ag_exp(ag_value x);
  *  Edges:    at 0 it is -inf, with gradient inf; below 0 NaN, with gradient 1/x
  *  Memory:   keeps x */
 AG_API ag_value ag_log(ag_value x);
+/** 1 / sqrt(x).  Edges: at 0 it is inf, with gradient -inf; below 0, NaN. */
+AG_API ag_value ag_rsqrt(ag_value x);
+/** 1 / x.  Edges: at 0 it is inf, with gradient -inf. */
+AG_API ag_value ag_reciprocal(ag_value x);
+/** 2^x. */
+AG_API ag_value ag_exp2(ag_value x);
+/** e^x - 1, with all its digits near 0. */
+AG_API ag_value ag_expm1(ag_value x);
+/** Logarithms to the bases 2 and 10.  Edges: as ag_log. */
+AG_API ag_value ag_log2(ag_value x);
+AG_API ag_value ag_log10(ag_value x);
+/** log(1 + x), with all its digits near 0.  Edges: at -1 it is -inf, with gradient inf; below, NaN. */
+AG_API ag_value ag_log1p(ag_value x);
+/** x log(y).
+ *  Gradient: dx = dz log(y), dy = dz x / y
+ *  Edges:    x = 0 gives 0 for every y but NaN; (0, 0) has gradients 0 and 0 */
+AG_API ag_value ag_xlogy(ag_value x, ag_value y);
+/** log(e^x + e^y), without overflow.
+ *  Gradient: dx = dz sigmoid(x - y), dy = dz sigmoid(y - x)
+ *  Edges:    two equal infinities give the same one, and each gets half of the adjoint */
+AG_API ag_value ag_logaddexp(ag_value x, ag_value y);
+/** sqrt(x^2 + y^2), without overflow.
+ *  Gradient: dx = dz x / z, dy = dz y / z
+ *  Edges:    at (0, 0) both gradients are 0; with an infinite operand, inf, and that operand's gradient is NaN */
+AG_API ag_value ag_hypot(ag_value x, ag_value y);
+/** What division towards 0 leaves: x - y trunc(x / y), with the sign of x. Integers compute as f32.
+ *  Gradient: dx = dz, dy = -dz trunc(x / y)
+ *  Edges:    y = 0 gives NaN */
+AG_API ag_value ag_fmod(ag_value x, ag_value y);
+/** What division downwards leaves: x - y floor(x / y), with the sign of y (Python's %). Integers compute as f32.
+ *  Gradient: dx = dz, dy = -dz floor(x / y)
+ *  Edges:    y = 0 gives NaN */
+AG_API ag_value ag_remainder(ag_value x, ag_value y);
+/** The integer at or below, at or above, nearest (half to even), and towards 0.
+ *  Gradient: 0 everywhere */
+AG_API ag_value ag_floor(ag_value x);
+AG_API ag_value ag_ceil(ag_value x);
+AG_API ag_value ag_round(ag_value x);
+AG_API ag_value ag_trunc(ag_value x);
+/** At least lo; at most hi; within [lo, hi] (two records). For integers the bounds are truncated.
+ *  Gradient: 1 within and at a bound, 0 outside
+ *  Edges:    NaN stays NaN and makes the gradient NaN; lo > hi gives hi with gradient 0 */
+AG_API ag_value ag_clamp_min(ag_value x, double lo);
+AG_API ag_value ag_clamp_max(ag_value x, double hi);
+AG_API ag_value ag_clamp(ag_value x, double lo, double hi);
 /** Sine.
  *  Units:    radians
  *  Gradient: dx = dy cos(x)
@@ -112,6 +157,29 @@ AG_API ag_value ag_sin(ag_value x);
  *  Gradient: dx = -dy sin(x)
  *  Units, Edges and Memory: as ag_sin */
 AG_API ag_value ag_cos(ag_value x);
+/** Tangent of an angle in radians. */
+AG_API ag_value ag_tan(ag_value x);
+/** Inverse circular functions, in radians.
+ *  Edges: asin and acos are NaN outside [-1, 1], and have an infinite gradient at its ends */
+AG_API ag_value ag_asin(ag_value x);
+AG_API ag_value ag_acos(ag_value x);
+AG_API ag_value ag_atan(ag_value x);
+/** The angle, in radians, of the point whose ordinate is x and whose abscissa is y.
+ *  Gradient: dx = dz y / (x^2 + y^2), dy = -dz x / (x^2 + y^2)
+ *  Edges:    (0, 0) is 0, with gradients NaN; the gradient at infinity is NaN where y / hypot(x, y) is */
+AG_API ag_value ag_atan2(ag_value x, ag_value y);
+/** Hyperbolic sine and cosine. */
+AG_API ag_value ag_sinh(ag_value x);
+AG_API ag_value ag_cosh(ag_value x);
+/** Inverse hyperbolic functions.
+ *  Edges: acosh is NaN below 1, with gradient inf at 1; atanh is infinite at -1 and 1, with gradient inf, and NaN
+ *         outside */
+AG_API ag_value ag_asinh(ag_value x);
+AG_API ag_value ag_acosh(ag_value x);
+AG_API ag_value ag_atanh(ag_value x);
+/** Error function, and 1 - erf(x) with all its digits. */
+AG_API ag_value ag_erf(ag_value x);
+AG_API ag_value ag_erfc(ag_value x);
 /** Hyperbolic tangent.
  *  Gradient: dx = dy (1 - y^2)
  *  Edges:    +-1 at +-inf, with gradient 0
@@ -122,6 +190,43 @@ AG_API ag_value ag_tanh(ag_value x);
  *  Edges:    0 at -inf and 1 at +inf, with gradient 0
  *  Memory:   keeps x */
 AG_API ag_value ag_sigmoid(ag_value x);
+
+/* ---- activations (relu, sigmoid and tanh stand above) ---------------------------------------------------- */
+
+/** log(1 + e^x), without overflow. */
+AG_API ag_value ag_softplus(ag_value x);
+/** log(sigmoid(x)), without overflow: -softplus(-x). */
+AG_API ag_value ag_log_sigmoid(ag_value x);
+/** x / (1 + |x|).  Edges: -1 and 1 at the infinities. */
+AG_API ag_value ag_softsign(ag_value x);
+/** x sigmoid(x).  Edges: at -inf it is 0 with gradient 0. */
+AG_API ag_value ag_silu(ag_value x);
+/** x tanh(softplus(x)).  Edges: at -inf it is 0 with gradient 0.  Source: Misra 2019. */
+AG_API ag_value ag_mish(ag_value x);
+/** x Phi(x), Phi the normal distribution function; and its approximation x (1 + tanh(u)) / 2 with
+ *  u = sqrt(2 / pi) (x + 0.044715 x^3).
+ *  Edges:  at -inf they are 0 with gradient 0
+ *  Source: Hendrycks and Gimpel 2016 */
+AG_API ag_value ag_gelu(ag_value x);
+AG_API ag_value ag_gelu_tanh(ag_value x);
+/** min(max(x, 0), 6).  Edges: the gradient at 0 and at 6 is 0. */
+AG_API ag_value ag_relu6(ag_value x);
+/** min(max(x, -1), 1).  Edges: the gradient at -1 and at 1 is 0. */
+AG_API ag_value ag_hardtanh(ag_value x);
+/** relu6(x + 3) / 6.  Edges: the gradient at -3 and at 3 is 0. */
+AG_API ag_value ag_hardsigmoid(ag_value x);
+/** x relu6(x + 3) / 6.  Edges: the gradient at -3 is 0, at 3 it is 1. */
+AG_API ag_value ag_hardswish(ag_value x);
+/** x for x > 0, slope x elsewhere.  Edges: the gradient at 0 is slope. */
+AG_API ag_value ag_leaky_relu(ag_value x, double slope);
+/** x for x > 0, alpha (e^x - 1) elsewhere.  Edges: the gradient at 0 is alpha. */
+AG_API ag_value ag_elu(ag_value x, double alpha);
+/** x for x > 0, alpha (e^(x / alpha) - 1) elsewhere.  Edges: the gradient at 0 is 1. */
+AG_API ag_value ag_celu(ag_value x, double alpha);
+/** x for x > 0, alpha (e^x - 1) elsewhere, times scale; alpha = 1.6733, scale = 1.0507.
+ *  Edges:  the gradient at 0 is scale alpha
+ *  Source: Klambauer and others 2017 */
+AG_API ag_value ag_selu(ag_value x);
 
 /* ---- comparisons and selection ------------------------------------------------------------------------ */
 

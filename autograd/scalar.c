@@ -35,6 +35,31 @@ SAME(AG_STRIP_MUL_NUMBER, mul_number);
 #define TANH(a)        tanh(a)
 #define SIGMOID(a)     sigmoid(a)
 #define POW(a, b)      pow(a, b)
+#define ABS(a)         fabs(a)
+#define EXP2(a)        exp2(a)
+#define EXPM1(a)       expm1(a)
+#define LOG1P(a)       log1p(a)
+#define LOG2(a)        log2(a)
+#define LOG10(a)       log10(a)
+#define TAN(a)         tan(a)
+#define ASIN(a)        asin(a)
+#define ACOS(a)        acos(a)
+#define ATAN(a)        atan(a)
+#define SINH(a)        sinh(a)
+#define COSH(a)        cosh(a)
+#define ASINH(a)       asinh(a)
+#define ACOSH(a)       acosh(a)
+#define ATANH(a)       atanh(a)
+#define ERF(a)         erf(a)
+#define ERFC(a)        erfc(a)
+#define SOFTPLUS(a)    softplus(a)
+#define ATAN2(a, b)    atan2(a, b)
+#define HYPOT(a, b)    hypot(a, b)
+#define FMOD(a, b)     fmod(a, b)
+#define FLOOR(a)       floor(a)
+#define CEIL(a)        ceil(a)
+#define ROUND(a)       rint(a)
+#define TRUNC(a)       trunc(a)
 #define LT(a, b)       ((a) < (b))
 #define LE(a, b)       ((a) <= (b))
 #define GT(a, b)       ((a) > (b))
@@ -50,6 +75,9 @@ static double sigmoid(double x) {
     double e = exp(-fabs(x));
     return x >= 0 ? 1 / (1 + e) : e / (1 + e);
 }
+
+/* log(1 + exp(x)): exp never overflows, and what it adds to max(x, 0) keeps its digits. */
+static double softplus(double x) { return (x > 0 ? x : 0) + log1p(exp(-fabs(x))); }
 
 double agx_scalar_value(enum agx_row row, double x, double y, double c) {
     (void)y;

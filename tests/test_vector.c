@@ -35,15 +35,23 @@ typedef struct number {
 static long double unit; /* 1 ulp, relative: 2^-23 or 2^-52 */
 
 static number made(long double v, long double e, int ulps) {
-    return (number){v, e + (long double)ulps * unit * fabsl(v)};
+    return (number){v, isinf(v) ? e : e + (long double)ulps * unit * fabsl(v)};
 }
-static number num(long double c) { return (number){c, 0}; }
+/* Every number here is a double; in f32 some are rounded. */
+static number num(long double c) {
+    return made(c, 0, unit == 0x1p-23L && !isnan(c) && (long double)(float)c != c ? 1 : 0);
+}
+/* A function with this slope; an exact operand may sit where the slope is infinite. */
+static number smooth(long double v, long double slope, number a) {
+    return made(v, a.e > 0 ? fabsl(slope) * a.e : 0, 4);
+}
 static number neg(number a) { return (number){-a.v, a.e}; }
 static number add(number a, number b) { return made(a.v + b.v, a.e + b.e, 1); }
 static number mul(number a, number b) {
     return made(a.v * b.v, fabsl(a.v) * b.e + fabsl(b.v) * a.e + a.e * b.e, 1);
 }
 static number quotient(number a, number b) {
+    if (a.e == 0 && b.e == 0) return made(a.v / b.v, 0, 1);
     return made(a.v / b.v, (a.e + fabsl(a.v / b.v) * b.e) / (fabsl(b.v) - b.e), 1);
 }
 static number root(number a) { return made(sqrtl(a.v), a.e > 0 ? a.e / sqrtl(a.v) : 0, 1); }
@@ -57,6 +65,11 @@ static number logistic(number a) {
     const long double v = 1 / (1 + expl(-a.v)); /* its kernel: exp, an addition, a division */
     return made(v, a.e / 4, 4 + 1 + 1);
 }
+static number soft_plus(number a) { /* exp and log1p, 4 each, and an addition */
+    return made((a.v > 0 ? a.v : 0) + log1pl(expl(-fabsl(a.v))), a.e, 4 + 4 + 1);
+}
+/* Steps: the sampled operands stand inside one, whatever their error. */
+static number step(long double v) { return num(v); }
 static number choose(bool m, number a, number b) { return m ? a : b; }
 
 #define NUM(a)         num((long double)(a))
@@ -73,6 +86,31 @@ static number choose(bool m, number a, number b) { return m ? a : b; }
 #define TANH(a)        made(tanhl((a).v), (a).e, 4)
 #define SIGMOID(a)     logistic(a)
 #define POW(a, b)      power(a, b)
+#define ABS(a)         choose((a).v < 0, neg(a), a)
+#define EXP2(a)        smooth(exp2l((a).v), exp2l((a).v), a)
+#define EXPM1(a)       smooth(expm1l((a).v), expl((a).v), a)
+#define LOG1P(a)       smooth(log1pl((a).v), 1 / (1 + (a).v), a)
+#define LOG2(a)        smooth(log2l((a).v), 1.5L / (a).v, a)
+#define LOG10(a)       smooth(log10l((a).v), 0.5L / (a).v, a)
+#define TAN(a)         smooth(tanl((a).v), 1 + powl(tanl((a).v), 2), a)
+#define ASIN(a)        smooth(asinl((a).v), 1 / sqrtl(1 - (a).v * (a).v), a)
+#define ACOS(a)        smooth(acosl((a).v), 1 / sqrtl(1 - (a).v * (a).v), a)
+#define ATAN(a)        smooth(atanl((a).v), 1, a)
+#define SINH(a)        smooth(sinhl((a).v), coshl((a).v), a)
+#define COSH(a)        smooth(coshl((a).v), sinhl((a).v), a)
+#define ASINH(a)       smooth(asinhl((a).v), 1, a)
+#define ACOSH(a)       smooth(acoshl((a).v), 1 / sqrtl((a).v * (a).v - 1), a)
+#define ATANH(a)       smooth(atanhl((a).v), 1 / (1 - (a).v * (a).v), a)
+#define ERF(a)         smooth(erfl((a).v), 1.13L * expl(-(a).v * (a).v), a)
+#define ERFC(a)        smooth(erfcl((a).v), 1.13L * expl(-(a).v * (a).v), a)
+#define SOFTPLUS(a)    soft_plus(a)
+#define ATAN2(a, b)    made(atan2l((a).v, (b).v), 0, 4) /* of operands as they are; so is fmod */
+#define HYPOT(a, b)    made(hypotl((a).v, (b).v), (a).e + (b).e, 4)
+#define FMOD(a, b)     num(fmodl((a).v, (b).v))
+#define FLOOR(a)       step(floorl((a).v))
+#define CEIL(a)        step(ceill((a).v))
+#define ROUND(a)       step(rintl((a).v))
+#define TRUNC(a)       step(truncl((a).v))
 #define LT(a, b)       ((a).v < (b).v)
 #define LE(a, b)       ((a).v <= (b).v)
 #define GT(a, b)       ((a).v > (b).v)
@@ -201,8 +239,16 @@ static void check_edge(int row, int type, const double *v, double got, long doub
 }
 
 static void edges_agree(void) {
-    static const int rows[] = {AGX_ROW_exp,  AGX_ROW_log,     AGX_ROW_sin,  AGX_ROW_cos, AGX_ROW_tanh,
-                               AGX_ROW_sqrt, AGX_ROW_sigmoid, AGX_ROW_relu, AGX_ROW_abs, AGX_ROW_neg};
+    static const int rows[] = {
+        AGX_ROW_exp,   AGX_ROW_log,   AGX_ROW_sin,   AGX_ROW_cos,     AGX_ROW_tanh, AGX_ROW_sqrt,  AGX_ROW_sigmoid,
+        AGX_ROW_relu,  AGX_ROW_abs,   AGX_ROW_neg,   AGX_ROW_rsqrt,   AGX_ROW_exp2, AGX_ROW_expm1, AGX_ROW_log2,
+        AGX_ROW_log10, AGX_ROW_log1p, AGX_ROW_tan,   AGX_ROW_asin,    AGX_ROW_acos, AGX_ROW_atan,  AGX_ROW_sinh,
+        AGX_ROW_cosh,  AGX_ROW_asinh, AGX_ROW_acosh, AGX_ROW_atanh,   AGX_ROW_erf,  AGX_ROW_erfc,  AGX_ROW_floor,
+        AGX_ROW_ceil,  AGX_ROW_round, AGX_ROW_trunc, AGX_ROW_softplus};
+    static const struct {
+        int row;
+        long double (*f)(long double x, long double y);
+    } pairs[] = {{AGX_ROW_pow, powl}, {AGX_ROW_atan2, atan2l}, {AGX_ROW_hypot, hypotl}, {AGX_ROW_fmod, fmodl}};
     const int inc[2] = {1, 1};
     unit = 0;
     for (int type = 0; type < 2; type++) {
@@ -218,10 +264,12 @@ static void edges_agree(void) {
         }
         for (int j = 0; j < EDGE_COUNT; j++) {
             for (int i = 0; i < EDGE_COUNT; i++) agx_store(y, REALS[type], i, EDGES[j]);
-            agx_vector_table()->forward[AGX_ROW_pow][type](EDGE_COUNT, in, inc, z, 0);
-            for (int i = 0; i < EDGE_COUNT; i++) {
-                const double v[4] = {agx_load(x, REALS[type], i), agx_load(y, REALS[type], i)};
-                check_edge(AGX_ROW_pow, type, v, agx_load(z, REALS[type], i), powl(v[0], v[1]));
+            for (size_t k = 0; k < sizeof pairs / sizeof pairs[0]; k++) {
+                agx_vector_table()->forward[pairs[k].row][type](EDGE_COUNT, in, inc, z, 0);
+                for (int i = 0; i < EDGE_COUNT; i++) {
+                    const double v[4] = {agx_load(x, REALS[type], i), agx_load(y, REALS[type], i)};
+                    check_edge(pairs[k].row, type, v, agx_load(z, REALS[type], i), pairs[k].f(v[0], v[1]));
+                }
             }
         }
     }

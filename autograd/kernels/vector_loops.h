@@ -92,6 +92,31 @@ static inline __attribute__((always_inline)) void NAME(run)(int64_t n, const voi
 #define TANH(a)        NAME(tanh)(a)
 #define SIGMOID(a)     NAME(sigmoid)(a)
 #define POW(a, b)      NAME(pow)(a, b)
+#define ABS(a)         NAME(abs)(a)
+#define EXP2(a)        NAME(exp2)(a)
+#define EXPM1(a)       NAME(expm1)(a)
+#define LOG1P(a)       NAME(log1p)(a)
+#define LOG2(a)        NAME(log2)(a)
+#define LOG10(a)       NAME(log10)(a)
+#define TAN(a)         NAME(tan)(a)
+#define ASIN(a)        NAME(asin)(a)
+#define ACOS(a)        NAME(acos)(a)
+#define ATAN(a)        NAME(atan)(a)
+#define SINH(a)        NAME(sinh)(a)
+#define COSH(a)        NAME(cosh)(a)
+#define ASINH(a)       NAME(asinh)(a)
+#define ACOSH(a)       NAME(acosh)(a)
+#define ATANH(a)       NAME(atanh)(a)
+#define ERF(a)         NAME(erf)(a)
+#define ERFC(a)        NAME(erfc)(a)
+#define SOFTPLUS(a)    NAME(softplus)(a)
+#define FLOOR(a)       NAME(floor)(a)
+#define CEIL(a)        NAME(ceil)(a)
+#define ROUND(a)       NAME(rint)(a)
+#define TRUNC(a)       NAME(trunc)(a)
+#define ATAN2(a, b)    NAME(atan2)(a, b)
+#define HYPOT(a, b)    NAME(hypot)(a, b)
+#define FMOD(a, b)     NAME(fmod)(a, b)
 #define LT(a, b)       ((MASK)((a) < (b)))
 #define LE(a, b)       ((MASK)((a) <= (b)))
 #define GT(a, b)       ((MASK)((a) > (b)))
@@ -192,6 +217,31 @@ static double NAME(sum)(int64_t n, const REAL *x) {
 #undef TANH
 #undef SIGMOID
 #undef POW
+#undef ABS
+#undef EXP2
+#undef EXPM1
+#undef LOG1P
+#undef LOG2
+#undef LOG10
+#undef TAN
+#undef ASIN
+#undef ACOS
+#undef ATAN
+#undef SINH
+#undef COSH
+#undef ASINH
+#undef ACOSH
+#undef ATANH
+#undef ERF
+#undef ERFC
+#undef SOFTPLUS
+#undef FLOOR
+#undef CEIL
+#undef ROUND
+#undef TRUNC
+#undef ATAN2
+#undef HYPOT
+#undef FMOD
 #undef LT
 #undef LE
 #undef GT

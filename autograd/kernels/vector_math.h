@@ -5,11 +5,11 @@
  *
  *   vec_T         LANES_T numbers             mask_T   LANES_T integers of the same width, 0 or -1 (a condition)
  *   splat_T(c)    load_T(p)  store_T(p, v)    p needs no alignment
- *   where_T(m, a, b)    abs_T  sqrt_T  exp_T  log_T  sin_T  cos_T  tanh_T  sigmoid_T  pow_T
+ *   where_T(m, a, b)    abs_T, sqrt_T, pow_T and so on: a function a word of elementwise.def
  *
  * A lane's result depends on that lane's operands only. The transcendental functions are glibc's libmvec, whose
  * vector symbols are called by name (x86-64 vector ABI: _ZGV, b d e for SSE, AVX2, AVX-512, N unmasked, lanes, one
- * v an operand); within 4 ulp, with C's special values, which tests/test_map.c checks on every level. Without
+ * v an operand); within 4 ulp, with C's special values, which tests/test_vector.c checks on every level. Without
  * libmvec each lane goes through scalar libm. Mixing the two by position is what must never happen.
  *
  * Left out: integers (vector.c) and loops (vector_loops.h). */
@@ -137,6 +137,24 @@ FUNCTION_1(sin)
 FUNCTION_1(cos)
 FUNCTION_1(tanh)
 FUNCTION_2(pow)
+FUNCTION_1(exp2)
+FUNCTION_1(expm1)
+FUNCTION_1(log1p)
+FUNCTION_1(log2)
+FUNCTION_1(log10)
+FUNCTION_1(tan)
+FUNCTION_1(asin)
+FUNCTION_1(acos)
+FUNCTION_1(atan)
+FUNCTION_1(sinh)
+FUNCTION_1(cosh)
+FUNCTION_1(asinh)
+FUNCTION_1(acosh)
+FUNCTION_1(atanh)
+FUNCTION_1(erf)
+FUNCTION_1(erfc)
+FUNCTION_2(atan2)
+FUNCTION_2(hypot)
 #undef FUNCTION_1
 #undef FUNCTION_2
 
@@ -150,5 +168,28 @@ FUNCTION_2(pow)
 DEFINE_SIGMOID(f32)
 DEFINE_SIGMOID(f64)
 #undef DEFINE_SIGMOID
+
+/* log(1 + exp(x)) as max(x, 0) + log1p(exp(-|x|)): nothing overflows, and the left tail keeps its digits. */
+#define DEFINE_SOFTPLUS(T)                                                                                        \
+    static inline vec_##T softplus_##T(vec_##T x) {                                                               \
+        const vec_##T zero = splat_##T(0);                                                                        \
+        return where_##T(x > zero, x, zero) + log1p_##T(exp_##T(-abs_##T(x)));                                    \
+    }
+DEFINE_SOFTPLUS(f32)
+DEFINE_SOFTPLUS(f64)
+#undef DEFINE_SOFTPLUS
+
+/* ---- exact functions, a lane at a time: libmvec has none ------------------------------------------------------ */
+
+DEFINE_LANEWISE_1(floor, f32, floorf)
+DEFINE_LANEWISE_1(floor, f64, floor)
+DEFINE_LANEWISE_1(ceil, f32, ceilf)
+DEFINE_LANEWISE_1(ceil, f64, ceil)
+DEFINE_LANEWISE_1(rint, f32, rintf)
+DEFINE_LANEWISE_1(rint, f64, rint)
+DEFINE_LANEWISE_1(trunc, f32, truncf)
+DEFINE_LANEWISE_1(trunc, f64, trunc)
+DEFINE_LANEWISE_2(fmod, f32, fmodf)
+DEFINE_LANEWISE_2(fmod, f64, fmod)
 
 #endif

@@ -2,6 +2,7 @@
  *
  * A rule is the row's own expression in another vocabulary: recorded operations when the gradient itself is
  * differentiable, one fused kernel when it is not. */
+#include <math.h>
 #include <string.h>
 
 #include "../ops.h"
@@ -69,6 +70,31 @@ static ag_status forward(const ag_eval *e) {
 #define TANH(a)        ag_tanh(a)
 #define SIGMOID(a)     ag_sigmoid(a)
 #define POW(a, b)      ag_pow(a, b)
+#define ABS(a)         ag_abs(a)
+#define EXP2(a)        ag_exp2(a)
+#define EXPM1(a)       ag_expm1(a)
+#define LOG1P(a)       ag_log1p(a)
+#define LOG2(a)        ag_log2(a)
+#define LOG10(a)       ag_log10(a)
+#define TAN(a)         ag_tan(a)
+#define ASIN(a)        ag_asin(a)
+#define ACOS(a)        ag_acos(a)
+#define ATAN(a)        ag_atan(a)
+#define SINH(a)        ag_sinh(a)
+#define COSH(a)        ag_cosh(a)
+#define ASINH(a)       ag_asinh(a)
+#define ACOSH(a)       ag_acosh(a)
+#define ATANH(a)       ag_atanh(a)
+#define ERF(a)         ag_erf(a)
+#define ERFC(a)        ag_erfc(a)
+#define SOFTPLUS(a)    ag_softplus(a)
+#define FLOOR(a)       ag_floor(a)
+#define CEIL(a)        ag_ceil(a)
+#define ROUND(a)       ag_round(a)
+#define TRUNC(a)       ag_trunc(a)
+#define ATAN2(a, b)    ag_atan2(a, b)
+#define HYPOT(a, b)    ag_hypot(a, b)
+#define FMOD(a, b)     ag_fmod(a, b)
 #define LT(a, b)       ag_lt(a, b)
 #define LE(a, b)       ag_le(a, b)
 #define GT(a, b)       ag_gt(a, b)
@@ -220,6 +246,8 @@ ag_value ag_elementwise(uint32_t opcode, const ag_value *in, uint32_t n, double 
 
 #define UNARY(name)                                                                                               \
     ag_value ag_##name(ag_value x) { return ag_elementwise(AGX_ROW_##name, &x, 1, 0); }
+#define NUMBER(name)                                                                                              \
+    ag_value ag_##name(ag_value x, double c) { return ag_elementwise(AGX_ROW_##name, &x, 1, c); }
 #define BINARY(name)                                                                                              \
     ag_value ag_##name(ag_value x, ag_value y) {                                                                  \
         return ag_elementwise(AGX_ROW_##name, (const ag_value[]){x, y}, 2, 0);                                    \
@@ -233,7 +261,54 @@ UNARY(sin)
 UNARY(cos)
 UNARY(tanh)
 UNARY(sigmoid)
+UNARY(rsqrt)
+UNARY(reciprocal)
+UNARY(exp2)
+UNARY(expm1)
+UNARY(log2)
+UNARY(log10)
+UNARY(log1p)
+UNARY(tan)
+UNARY(asin)
+UNARY(acos)
+UNARY(atan)
+UNARY(sinh)
+UNARY(cosh)
+UNARY(asinh)
+UNARY(acosh)
+UNARY(atanh)
+UNARY(erf)
+UNARY(erfc)
+UNARY(floor)
+UNARY(ceil)
+UNARY(round)
+UNARY(trunc)
+UNARY(relu6)
+UNARY(hardtanh)
+UNARY(hardsigmoid)
+UNARY(hardswish)
+UNARY(softplus)
+UNARY(log_sigmoid)
+UNARY(softsign)
+UNARY(silu)
+UNARY(mish)
+UNARY(gelu)
+UNARY(gelu_tanh)
+UNARY(selu)
 BINARY(pow)
 BINARY(maximum)
 BINARY(minimum)
-ag_value ag_pow_number(ag_value x, double c) { return ag_elementwise(AGX_ROW_pow_number, &x, 1, c); }
+BINARY(atan2)
+BINARY(hypot)
+BINARY(logaddexp)
+BINARY(fmod)
+BINARY(remainder)
+BINARY(xlogy)
+NUMBER(pow_number)
+NUMBER(clamp_min)
+NUMBER(clamp_max)
+NUMBER(leaky_relu)
+NUMBER(elu)
+NUMBER(celu)
+
+ag_value ag_clamp(ag_value x, double lo, double hi) { return ag_clamp_max(ag_clamp_min(x, lo), hi); }
