@@ -213,7 +213,9 @@ AG_API ag_value ag_gelu_tanh(ag_value x);
 AG_API ag_value ag_relu6(ag_value x);
 /** min(max(x, -1), 1).  Edges: the gradient at -1 and at 1 is 0. */
 AG_API ag_value ag_hardtanh(ag_value x);
-/** relu6(x + 3) / 6.  Edges: the gradient at -3 and at 3 is 0. */
+/** relu6(x + 3) / 6.
+ *  Gradient: dz times 1/6 rounded to f32, whatever the dtype: PyTorch's number
+ *  Edges:    the gradient at -3 and at 3 is 0 */
 AG_API ag_value ag_hardsigmoid(ag_value x);
 /** x relu6(x + 3) / 6.  Edges: the gradient at -3 is 0, at 3 it is 1. */
 AG_API ag_value ag_hardswish(ag_value x);

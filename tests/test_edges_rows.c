@@ -97,7 +97,7 @@ static const edge edges[] = {
     E(hardtanh, -INF, 0, -1, 0, 0),
     E(hardsigmoid, -3, 0, 0, 0, 0),
     E(hardsigmoid, 3, 0, 1, 0, 0),
-    E(hardsigmoid, 0, 0, 0.5, 1.0 / 6, 0),
+    E(hardsigmoid, 0, 0, 0.5, (double)(1.0F / 6), 0),
     E(hardsigmoid, INF, 0, 1, 0, 0),
     E(hardsigmoid, NAN, 0, NAN, NAN, 0),
     E(hardswish, -3, 0, 0, 0, 0),
