@@ -2,15 +2,17 @@
 #ifndef AUTOGRAD_AUTOGRAD_H
 #define AUTOGRAD_AUTOGRAD_H
 
-#include "base.h"   /* status, errors, memory        */
-#include "shape.h"  /* dtypes, shapes, broadcasting  */
-#include "tensor.h" /* arrays that outlive tapes     */
-#include "random.h" /* the generator                 */
-#include "tape.h"   /* recording                     */
-#include "ops.h"    /* what can be recorded          */
-#include "grad.h"   /* sweeps                        */
-#include "op.h"     /* to write an operation         */
-#include "gradcheck.h"
+#include "base.h"      /* status, errors, memory       */
+#include "shape.h"     /* dtypes, shapes, broadcasting */
+#include "tensor.h"    /* arrays that outlive tapes    */
+#include "random.h"    /* the generator                */
+#include "tape.h"      /* recording                    */
+#include "ops.h"       /* what can be recorded         */
+#include "grad.h"      /* sweeps                       */
+#include "op.h"        /* to write an operation        */
+#include "gradcheck.h" /* ... and to trust it          */
+#include "inspect.h"   /* looking at a graph           */
+#include "export.h"    /* ... as text, DOT, JSON       */
 #include "io/idx.h"
 #include "io/safetensors.h"
 

@@ -178,8 +178,7 @@ ag_status ag_backward_from(ag_value y, ag_value seed) { return backward(y, &seed
 
 static bool bit(const uint8_t *bits, uint32_t id) { return (bits[id >> 3] >> (id & 7)) & 1; }
 
-/* Mark every id that depends on a wanted one through an operand with a derivative. */
-static void mark_dependents(const ag_tape *t, uint8_t *depends, uint32_t top) {
+void agx_mark_dependents(const ag_tape *t, uint8_t *depends, uint32_t top) {
     for (uint32_t id = 1; id <= top; id++) {
         const ag_entry *e = agx_entry(t, id);
         if (bit(depends, id) || agx_detached(e)) continue;
@@ -208,10 +207,10 @@ static void affine_vjp(ag_reverse *r) {
     if (ag_wants(r, 2 * n)) ag_give(r, 2 * n, dy);
 }
 
-static ag_status record_rule(ag_tape *t, uint32_t id, const uint8_t *depends, uint32_t *adjoint) {
+ag_status agx_record_rule(ag_tape *t, uint32_t id, const uint8_t *depends, uint32_t *adjoint, agx_watch *watch) {
     static const ag_op affine = {.name = "affine", .min_in = 1, .max_in = AG_VARIADIC, .outputs = 1};
     const ag_entry *e = agx_entry(t, id);
-    ag_reverse r = {.t = t, .id = id, .recorded = true, .depends = depends, .adjoint = adjoint};
+    ag_reverse r = {.t = t, .id = id, .recorded = true, .depends = depends, .adjoint = adjoint, .watch = watch};
     agx_operands_of(t, id, &r.in);
     if (r.in.n == 0) return AG_OK;
     bool any = false;
@@ -298,14 +297,14 @@ ag_status ag_grad(const ag_value *y, const ag_value *seed, int ny, const ag_valu
         if (wrt[i].id <= top) depends[wrt[i].id >> 3] = (uint8_t)(depends[wrt[i].id >> 3] | 1u << (wrt[i].id & 7));
     }
     t->sweeping = true;
-    mark_dependents(t, depends, top);
+    agx_mark_dependents(t, depends, top);
     status = plant_all(t, y, seed, ny, adjoint);
     for (uint32_t id = top; id > 0 && status == AG_OK; id--) {
         const agx_record *r = agx_record_of(t, id);
         if (!bit(depends, id) || (r && r->k > 0)) continue;
         bool reached = false;
         for (uint32_t k = 0; k < (r ? r->op->outputs : 1u) && id + k <= top; k++) reached |= adjoint[id + k] != 0;
-        if (reached) status = record_rule(t, id, depends, adjoint);
+        if (reached) status = agx_record_rule(t, id, depends, adjoint, NULL);
     }
     t->sweeping = false;
     if (status == AG_OK) status = collect(t, wrt, n, adjoint, top, dx);

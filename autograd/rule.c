@@ -232,6 +232,7 @@ void ag_give(ag_reverse *r, uint32_t i, ag_value v) {
         return;
     }
     uint32_t id = agx_operand(&r->in, i);
+    const ag_value raw = v;
     v = fit(r, id, v);
     if (!v.id) return;
     if (!r->recorded) {
@@ -239,6 +240,8 @@ void ag_give(ag_reverse *r, uint32_t i, ag_value v) {
         return;
     }
     uint32_t *sum = &r->adjoint[id];
+    const ag_value amount = v;
     if (*sum) v = ag_add(agx_handle(t, *sum), v);
     if (v.id) *sum = v.id;
+    if (v.id && r->watch) r->watch->gave(r->watch, r, i, raw, amount);
 }

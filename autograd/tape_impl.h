@@ -214,6 +214,13 @@ const char *agx_label_at(const ag_tape *t, uint32_t id);                       /
 size_t agx_scope_text(const ag_tape *t, uint32_t id, char *text, size_t size); /* "a/b"; "" at the top */
 size_t agx_value_text(const ag_tape *t, uint32_t id, char *text, size_t size); /* "#7 'h' f32 (2, 3)" */
 
+/** Someone who looks on while rules are recorded. Told of every answer after it was added to the operand's adjoint: `raw` is
+ *  what the rule gave, `amount` the same in the operand's shape and dtype. */
+typedef struct agx_watch agx_watch;
+struct agx_watch {
+    void (*gave)(agx_watch *w, const ag_reverse *r, uint32_t i, ag_value raw, ag_value amount);
+};
+
 /** What a rule sees: see op.h. */
 struct ag_reverse {
     ag_tape *t;
@@ -224,8 +231,16 @@ struct ag_reverse {
     bool recorded;
     const uint8_t *depends; /* recorded: bit per id, what lies above a wanted value; NULL: backward */
     uint32_t *adjoint;      /* recorded: id of the adjoint of each id, 0: none */
+    agx_watch *watch;       /* recorded: may be NULL */
     ag_value dy[4];
 };
+
+/* grad.c: the parts of the recorded gradient. */
+/** Mark every id up to `top` that depends on a marked one through an operand with a derivative: one bit per id. */
+void agx_mark_dependents(const ag_tape *t, uint8_t *depends, uint32_t top);
+/** Record the rule of one operation (`id` is its output 0), answering for the operands that `depends` marks. */
+ag_status agx_record_rule(ag_tape *t, uint32_t id, const uint8_t *depends, uint32_t *adjoint, agx_watch *watch);
+
 /* rule.c */
 /** The next operation's result, if it fits, is written straight into the gradient of operand i, when that is a bound leaf
  *  whose gradient is empty. To be called right before the last operation of ag_give's argument. */
