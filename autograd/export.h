@@ -33,7 +33,8 @@ typedef ag_status ag_exporter(const ag_inspection *seen, ag_sink sink, ag_error 
  *  A value goes by its label, else by its id; a root without a label is L. Numbers are rounded to six digits. Where an
  *  operation is not elementwise, the product stands for applying its rule. */
 AG_API ag_exporter ag_export_text;
-/** For Graphviz: a box a record, an arrow an operand with its local derivative, a cluster a scope. */
+/** For Graphviz: a box a record, an arrow an operand with its local derivative (dashed: not elementwise, or none), a
+ *  cluster a scope. Arrays of more than four elements show their shape. */
 AG_API ag_exporter ag_export_dot;
 /** For programs: {"root", "scopes": [...], "nodes": [...]}, all that inspect.h tells. Numbers have all their digits; those
  *  that JSON cannot write are the strings "NaN", "Infinity" and "-Infinity"; what is left out is null. */

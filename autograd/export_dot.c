@@ -4,6 +4,8 @@
 
 #include "export_impl.h"
 
+enum { SHOWN = 4 }; /* numbers of larger arrays would make boxes wider than pages */
+
 /* Nodes by scope: a list through `next`, from `first` of each scope; indices + 1, 0 ends. */
 typedef struct by_scope {
     uint32_t *first, *next;
@@ -42,8 +44,9 @@ static void out_node(agx_out *o, const ag_inspection *seen, const ag_node *node)
         agx_out_short(o, node->number);
     }
     agx_out_text(o, "\\n");
-    agx_out_array(o, &node->meta, node->value);
-    if (node->adjoint) {
+    const bool few = ag_meta_count(&node->meta) <= SHOWN;
+    agx_out_array(o, &node->meta, few ? node->value : NULL);
+    if (node->adjoint && few) {
         agx_out_text(o, "\\ngrad ");
         agx_out_array(o, &node->meta, node->adjoint);
     }
@@ -56,7 +59,7 @@ static void out_edges(agx_out *o, const ag_inspection *seen, const ag_node *node
         const ag_edge *edge = &node->in[i];
         if (!ag_inspection_find(seen, edge->id)) continue;
         agx_out_format(o, "  n%u -> n%u [label=\"", (unsigned)edge->id, (unsigned)node->id);
-        if (edge->local) agx_out_array(o, &node->meta, edge->local);
+        if (edge->local && ag_meta_count(&node->meta) <= SHOWN) agx_out_array(o, &node->meta, edge->local);
         agx_out_text(o, edge->local ? "\"];\n" : "\", style=dashed];\n");
     }
 }
@@ -91,7 +94,7 @@ ag_status ag_export_dot(const ag_inspection *seen, ag_sink sink, ag_error *error
     sort_nodes(seen, &s);
     agx_out o;
     agx_out_init(&o, sink);
-    agx_out_text(&o, "digraph tape {\n  rankdir=LR;\n  charset=\"UTF-8\";\n"
+    agx_out_text(&o, "digraph tape {\n  rankdir=TB;\n  charset=\"UTF-8\";\n"
                      "  node [shape=box, fontname=\"Helvetica\", fontsize=11];\n"
                      "  edge [fontname=\"Helvetica\", fontsize=9];\n");
     out_clusters(&o, seen, &s);

@@ -46,10 +46,11 @@ static bool can_fill(const ag_node *node) {
     return node->op && node->op->traits & AG_TRAIT_ELEMENTWISE && node->n_in >= 1 && node->n_in <= 2;
 }
 
-static void out_factor(agx_out *o, double x) {
-    if (signbit(x)) agx_out_text(o, "(");
+static void out_factor(agx_out *o, double x, bool enclosed) {
+    const bool brackets = signbit(x) && !enclosed;
+    if (brackets) agx_out_text(o, "(");
     agx_out_short(o, x);
-    if (signbit(x)) agx_out_text(o, ")");
+    if (brackets) agx_out_text(o, ")");
 }
 
 /* Which operand a word of a formula means: 0, 1; 2 is the number; -1 another word. */
@@ -72,10 +73,11 @@ static void out_filled(agx_out *o, const ag_inspection *seen, const ag_node *nod
         if (factor && *at != ' ' && (isalnum((unsigned char)*at) || *at == '(') &&
             (which >= 0 || at[length] == '('))
             agx_out_text(o, "* ");
+        const bool enclosed = at > formula && at[-1] == '(' && at[length] == ')';
         if (which == 2)
-            out_factor(o, node->number);
+            out_factor(o, node->number, enclosed);
         else if (which >= 0 && numbers)
-            out_factor(o, ag_inspection_find(seen, node->in[which].id)->value[0]);
+            out_factor(o, ag_inspection_find(seen, node->in[which].id)->value[0], enclosed);
         else if (which >= 0)
             out_name(o, seen, node->in[which].id);
         else

@@ -102,7 +102,9 @@ static void copy_labels(work *w) {
     }
     for (uint32_t i = 0; i < w->seen->n; i++) {
         ag_node *node = &w->seen->nodes[i];
-        if (!node->label) node->label = copy_text(w, agx_label_at(w->t, node->id));
+        const agx_record *r = agx_record_of(w->t, node->id);
+        const bool named = r && r->bound && r->op->traits & AG_TRAIT_LEAF;
+        if (!node->label) node->label = copy_text(w, named ? ag_tensor_name(r->bound) : "");
     }
 }
 
