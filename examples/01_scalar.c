@@ -4,21 +4,40 @@
  * to them. The tape watches. Every operation appends one record - which operation, of which earlier records, with
  * what result - and that list is all the engine needs to say how the result answers to each of the two numbers.
  *
+ *     01_scalar                   value and derivatives
+ *     01_scalar --dot graph.dot   ... and the graph, for Graphviz: dot -Tsvg graph.dot > graph.svg
+ *
  * The expression is the one of micrograd's README (Andrej Karpathy, github.com/karpathy/micrograd), so that you
  * can compare the two. Next: 02_tensor. */
 #include <autograd/autograd.h>
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
-int main(void) {
+/* The records that g depends on, as a picture: value and derivative of each, and on every arrow the small derivative
+ * that the chain rule multiplies by. */
+static ag_status draw(ag_value g, const char *path, ag_error *error) {
+    ag_inspection *seen = ag_inspect(g, NULL, error);
+    if (!seen) return error->status;
+    const ag_status status = ag_export_file(seen, ag_export_dot, path, error);
+    ag_inspection_free(seen);
+    return status;
+}
+
+int main(int argc, char **argv) {
+    const char *path = argc == 3 && strcmp(argv[1], "--dot") == 0 ? argv[2] : NULL;
+    if (argc > 1 && !path) {
+        fprintf(stderr, "Usage: 01_scalar [--dot FILE]\n");
+        return 2;
+    }
     ag_tape *tape = ag_tape_new(NULL);
     if (!tape) return EXIT_FAILURE;
     const ag_mark start = ag_tape_mark(tape); /* "from here on"; the rewind below goes back to it */
 
     /* Two leaves: the numbers we want derivatives for. */
-    const ag_value a = ag_scalar(tape, -4.0);
-    const ag_value b = ag_scalar(tape, 2.0);
+    const ag_value a = ag_label(ag_scalar(tape, -4.0), "a"); /* a label is for errors and pictures */
+    const ag_value b = ag_label(ag_scalar(tape, 2.0), "b");
 
     /* A value is a handle to a record, and records never change. So "c += ..." makes a new record and lets the
      * variable c name that one; the old one stays on the tape, where the derivative will need it. */
@@ -42,10 +61,14 @@ int main(void) {
     printf("dg/da = %.4f\n", ag_item_grad(a));
     printf("dg/db = %.4f\n", ag_item_grad(b));
 
+    ag_error error = {0};
+    const ag_status drawn = path ? draw(ag_label(g, "g"), path, &error) : AG_OK;
+    if (drawn != AG_OK) fprintf(stderr, "01_scalar: %s\n", error.message);
+
     /* None of the calls above was checked. A failed operation makes the ones after it fail quietly, the tape keeps
      * the first failure, and the rewind - which also gives back all records at once - returns it. */
     const ag_status status = ag_tape_rewind(tape, start);
     if (status != AG_OK) fprintf(stderr, "01_scalar: %s\n", ag_tape_message(tape));
     ag_tape_free(tape);
-    return status == AG_OK ? EXIT_SUCCESS : EXIT_FAILURE;
+    return status == AG_OK && drawn == AG_OK ? EXIT_SUCCESS : EXIT_FAILURE;
 }

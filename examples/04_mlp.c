@@ -6,6 +6,7 @@
  *
  *     04_mlp                      the boundary in letters
  *     04_mlp --plot moons.png     ... and as a picture (.png or .svg)
+ *     04_mlp --dot loss.dot       ... and the graph of the loss, for Graphviz; layers are boxes in it
  *
  * Next: train_digits. */
 #include <nn/nn.h>
@@ -48,6 +49,19 @@ static ag_status train_step(moons *m, double *loss, ag_error *error) {
     ag_status status = ag_backward(objective);
     if (status == AG_OK) status = nn_optim_step(m->optim, error);
     *loss = ag_item(objective);
+    const ag_status recorded = ag_tape_rewind(m->tape, start);
+    return recorded == AG_OK ? status : ag_fail(error, recorded, "%s", ag_tape_message(m->tape));
+}
+
+/* The graph of one step, the layers' scopes as clusters. */
+static ag_status draw_graph(moons *m, const char *path, ag_error *error) {
+    const ag_mark start = ag_tape_mark(m->tape);
+    nn_pass pass = {m->tape, true};
+    const ag_value logits = nn_forward(m->net, &pass, ag_constant(m->tape, m->data.x));
+    const ag_value loss = nn_cross_entropy(logits, ag_constant(m->tape, m->data.y));
+    ag_inspection *seen = ag_inspect(ag_label(loss, "loss"), NULL, error);
+    ag_status status = seen ? ag_export_file(seen, ag_export_dot, path, error) : error->status;
+    ag_inspection_free(seen);
     const ag_status recorded = ag_tape_rewind(m->tape, start);
     return recorded == AG_OK ? status : ag_fail(error, recorded, "%s", ag_tape_message(m->tape));
 }
@@ -99,10 +113,16 @@ static ag_status show(moons *m, const char *path, ag_error *error) {
 }
 
 int main(int argc, char **argv) {
-    const char *path = argc == 3 && strcmp(argv[1], "--plot") == 0 ? argv[2] : NULL;
-    if (argc > 1 && !path) {
-        fprintf(stderr, "Usage: 04_mlp [--plot FILE.png|FILE.svg]\n");
-        return 2;
+    const char *path = NULL, *graph = NULL;
+    for (int i = 1; i < argc; i += 2) {
+        const char **option = strcmp(argv[i], "--plot") == 0  ? &path
+                              : strcmp(argv[i], "--dot") == 0 ? &graph
+                                                              : NULL;
+        if (!option || i + 1 == argc) {
+            fprintf(stderr, "Usage: 04_mlp [--plot FILE.png|FILE.svg] [--dot FILE]\n");
+            return 2;
+        }
+        *option = argv[i + 1];
     }
     moons m = {0};
     ag_error error = {0};
@@ -116,6 +136,7 @@ int main(int argc, char **argv) {
     }
     if (status == AG_OK) status = show(&m, NULL, &error);
     if (status == AG_OK && path) status = show(&m, path, &error);
+    if (status == AG_OK && graph) status = draw_graph(&m, graph, &error);
     if (status == AG_OK) status = nn_confusion_init(&confusion, 2, &error);
     if (status == AG_OK) status = measure(&m, &confusion, &error);
     if (status == AG_OK) printf("accuracy %.3f\n", nn_confusion_accuracy(&confusion));
