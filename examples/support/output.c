@@ -38,8 +38,8 @@ static ag_status open_beside(const char *path, char **name, int *fd, ag_error *e
 }
 
 ag_status output_check(const char *path, ag_error *error) {
-    char *name;
-    int fd;
+    char *name = NULL;
+    int fd = -1;
     const ag_status status = open_beside(path, &name, &fd, error);
     if (status != AG_OK) return status;
     close(fd);
@@ -67,8 +67,8 @@ static bool write_all(int fd, const char *data, size_t size) {
 }
 
 ag_status output_write(const char *path, const void *data, size_t size, ag_error *error) {
-    char *name;
-    int fd;
+    char *name = NULL;
+    int fd = -1;
     ag_status status = open_beside(path, &name, &fd, error);
     if (status != AG_OK) return status;
     const bool written = write_all(fd, data, size) && usual_mode(fd) == 0 && fsync(fd) == 0;
