@@ -161,6 +161,7 @@ expect 1 "broken/t10k-labels-idx1-ubyte" --data broken
     expect 0 "saved saved/net" $small --epochs 1 --load trained --save saved/net
     expect 0 "saved saved/net" $small --epochs 1 --load saved/net --save saved/net
     [ "$(ls -A saved)" = net ] || fail "beside the saved file there is: $(ls -A saved)"
+    expect 0 "saved $long" $small --epochs 1 --save "$long"
 
     # ---- pictures, where the build draws them ----
     status=0

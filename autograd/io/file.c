@@ -92,15 +92,18 @@ static void writer_clear(agx_writer *w) {
     *w = (agx_writer){-1, NULL, NULL};
 }
 
-/* Create target.tmp.<pid>.<n> with the first n that is free. Names that are taken are left alone: they may be
- * another thread's. */
+/* Create .gradus.tmp.<pid>.<n> in the target's folder with the first n that is free. Names that are taken are left
+ * alone: they may be another thread's. The target's own name is no part of it: that may be as long as the system
+ * allows. */
 static ag_status create_temporary(agx_writer *w, mode_t mode, ag_error *error) {
-    enum { ATTEMPTS = 1000, SUFFIX = 40 };
-    size_t size = strlen(w->target) + SUFFIX;
+    enum { ATTEMPTS = 1000, OWN = 60 };
+    const char *slash = strrchr(w->target, '/');
+    const size_t folder = slash ? (size_t)(slash + 1 - w->target) : 0, size = folder + OWN;
     char *name = ag_alloc(size);
     if (!name) return ag_fail(error, AG_ERROR_MEMORY, AGX_PATH ": no memory for its name", w->target);
+    memcpy(name, w->target, folder);
     for (int n = 0; n < ATTEMPTS && w->fd < 0; n++) {
-        snprintf(name, size, "%s.tmp.%ld.%d", w->target, (long)getpid(), n);
+        snprintf(name + folder, OWN, ".gradus.tmp.%ld.%d", (long)getpid(), n);
         w->fd = open(name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOCTTY, mode);
         if (w->fd < 0 && errno != EEXIST) break;
     }
