@@ -117,7 +117,6 @@ ag_value agx_record_new(ag_tape *t, const ag_op *op, const ag_meta *meta, void *
     r->data = data;
     r->buffer = buffer;
     r->flags |= flags;
-    if (ag_meta_is_dense(&r->meta)) r->flags |= AGX_DENSE;
     if (out) *out = r;
     return (ag_value){.tape = t, .id = append_record(t, r), .epoch = t->head.epoch};
 }
@@ -235,14 +234,12 @@ static ag_status compute(call *c, const ag_meta *metas) {
             r->version = base->version;
             agx_buffer_share(r->buffer);
         }
-        if (ag_meta_is_dense(&r->meta)) r->flags |= AGX_DENSE;
         return AG_OK;
     }
     ag_array out[4];
     for (uint32_t k = 0; k < op->outputs; k++) {
         agx_record *r = c->record[k];
         ag_meta_make_dense(&r->meta);
-        r->flags |= AGX_DENSE;
         if (!take_aim(c->t, r)) r->data = agx_numbers(c->t, ag_meta_bytes(&r->meta), &r->buffer);
         if (!r->data) return fail(c, AG_ERROR_MEMORY, "out of memory for its result");
         out[k] = (ag_array){.meta = &r->meta, .data = r->data};

@@ -159,8 +159,7 @@ typedef struct ag_attrs {
  *  rows need none (the tests bring shapes of their own) and use lo and hi of the operand. */
 enum {
     AG_AVOID_ZERO = 1u << 0, /* sample away from 0 (a kink there)          */
-    AG_AVOID_TIES = 1u << 1, /* sample values that all differ by 0.05      */
-    AG_PROBE_ONES = 1u << 2  /* reserved for masks: bool operands all true */
+    AG_AVOID_TIES = 1u << 1  /* sample values that are pairwise apart      */
 };
 enum { AG_PROBE_INPUTS = 6 };
 typedef struct ag_probe_input {

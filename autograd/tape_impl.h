@@ -52,8 +52,7 @@ enum {
     AGX_LEAF = 1u << 1,     /* differentiable leaf                                                  */
     AGX_DETACHED = 1u << 2, /* recorded under no_grad                                               */
     AGX_RETAIN = 1u << 3,   /* ag_retain was called                                                 */
-    AGX_DENSE = 1u << 4,    /* row-major without holes                                              */
-    AGX_INVALID = 1u << 5   /* leaf without a tensor: its adjoint is left over from a failed sweep  */
+    AGX_INVALID = 1u << 4   /* leaf without a tensor: its adjoint is left over from a failed sweep  */
 };
 
 typedef struct agx_record {

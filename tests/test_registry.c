@@ -14,8 +14,7 @@ typedef struct subject {
     int n;
 } subject;
 
-/* All floating outputs, added up: sum over k of (k + 1) * sum(out_k * something fixed) would hide nothing more than
- * this does, since check_gradients weights elements at random; outputs of one shape are simply added with factors. */
+/* The result; of several outputs, a weighted sum of the squares of those that float. */
 static ag_value apply_subject(ag_tape *t, const ag_value *in, void *user) {
     const subject *s = user;
     ag_value first = ag_apply(t, s->op, in, (uint32_t)s->n, s->attrs);
