@@ -1,0 +1,142 @@
+/* conformance_call: recording the operation that a case names.
+ *
+ * Operations are reached by name through ag_call. What differs between PyTorch's vocabulary and the rows' stands in
+ * the tables here: renamed operations, renamed attributes, and attributes that only describe the operands. */
+#include "conformance_call.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* PyTorch's name, with an attribute whose text chooses the row; and ours. */
+static const struct {
+    const char *op, *key, *text, *row;
+} renamed_ops[] = {
+    {"pow_scalar", NULL, NULL, "pow_number"},
+    {"gelu", "approximate", "none", "gelu"},
+    {"gelu", "approximate", "tanh", "gelu_tanh"},
+};
+
+/* The first of ours that the row has is meant. */
+static const struct {
+    const char *key, *field;
+} renamed_attrs[] = {
+    {"dim", "axis"},         {"dim", "axes"},
+    {"dims", "axes"},        {"dim0", "axis0"},
+    {"dim1", "axis1"},       {"exponent", "c"},
+    {"alpha", "c"},          {"shift", "shifts"},
+    {"negative_slope", "c"}, {"start_dim", "start_axis"},
+    {"end_dim", "end_axis"}, {"beta", "c"},
+    {"delta", "c"},
+};
+
+/* What the operands say already. */
+static const char *const descriptions[] = {"weight_input",    "input_size", "hidden_size",
+                                           "parameter_names", "layout",     "embed_dim"};
+
+static const struct {
+    const char *text;
+    int64_t value;
+} reductions[] = {{"mean", AG_REDUCTION_MEAN}, {"sum", AG_REDUCTION_SUM}, {"none", AG_REDUCTION_NONE}};
+
+static bool listed(const char *key) {
+    for (size_t i = 0; i < sizeof descriptions / sizeof descriptions[0]; i++) {
+        if (strcmp(key, descriptions[i]) == 0) return true;
+    }
+    return false;
+}
+
+/* The row of a case; *chooser receives the attribute that chose it, if one did. */
+static const ag_op *find_row(const op_case *c, const char **chooser) {
+    for (size_t i = 0; i < sizeof renamed_ops / sizeof renamed_ops[0]; i++) {
+        if (strcmp(c->op, renamed_ops[i].op) != 0) continue;
+        const char *key = renamed_ops[i].key;
+        const char *text = key ? json_string_value(json_object_get(c->attrs, key)) : NULL;
+        if (key && !(text && strcmp(text, renamed_ops[i].text) == 0)) continue;
+        *chooser = key;
+        return ag_op_find(renamed_ops[i].row);
+    }
+    return ag_op_find(c->op);
+}
+
+static const ag_field *field_named(const ag_op *op, const char *name) {
+    for (uint32_t i = 0; i < op->n_fields; i++) {
+        if (strcmp(op->fields[i].name, name) == 0) return &op->fields[i];
+    }
+    return NULL;
+}
+
+static const ag_field *find_field(const ag_op *op, const char *key) {
+    const ag_field *field = field_named(op, key);
+    for (size_t i = 0; !field && i < sizeof renamed_attrs / sizeof renamed_attrs[0]; i++) {
+        if (strcmp(key, renamed_attrs[i].key) == 0) field = field_named(op, renamed_attrs[i].field);
+    }
+    return field;
+}
+
+static bool read_ints(const json_t *value, ag_ints *list) {
+    const bool single = json_is_integer(value);
+    if (!single && (!json_is_array(value) || json_array_size(value) > AG_MAX_RANK)) return false;
+    list->n = single ? 1 : (int)json_array_size(value);
+    for (int i = 0; i < list->n; i++) {
+        const json_t *v = single ? value : json_array_get(value, (size_t)i);
+        if (!json_is_integer(v)) return false;
+        list->v[i] = json_integer_value(v);
+    }
+    return true;
+}
+
+static bool read_int(const json_t *value, int64_t *x) {
+    const char *text = json_string_value(value);
+    for (size_t i = 0; text && i < sizeof reductions / sizeof reductions[0]; i++) {
+        if (strcmp(text, reductions[i].text) != 0) continue;
+        *x = reductions[i].value;
+        return true;
+    }
+    *x = json_integer_value(value);
+    return json_is_integer(value);
+}
+
+static bool read_attr(const json_t *value, const ag_field *field, ag_attr *attr) {
+    *attr = (ag_attr){.name = field->name, .kind = field->kind};
+    switch (field->kind) {
+    case AG_FIELD_INT: return read_int(value, &attr->as.integer);
+    case AG_FIELD_REAL: return case_number(value, &attr->as.real);
+    case AG_FIELD_BOOL: attr->as.boolean = json_is_true(value); return json_is_boolean(value);
+    case AG_FIELD_INTS: return read_ints(value, &attr->as.ints);
+    case AG_FIELD_RANDOM:
+    case AG_FIELD_DTYPE: return false;
+    }
+    return false;
+}
+
+static bool refuse(const char *what, const char *name, char text[CASE_TEXT]) {
+    snprintf(text, CASE_TEXT, "%s '%s'", what, name);
+    return false;
+}
+
+static bool recorded(ag_tape *t, char text[CASE_TEXT]) {
+    if (ag_tape_status(t) == AG_OK) return true;
+    snprintf(text, CASE_TEXT, "%s", ag_tape_message(t));
+    return false;
+}
+
+bool case_call(const op_case *c, ag_tape *t, const ag_value *in, ag_value *out, int *n, char text[CASE_TEXT]) {
+    const char *chooser = NULL;
+    const ag_op *op = find_row(c, &chooser);
+    if (!op) return refuse("there is no operation", c->op, text);
+    ag_attr attrs[CASE_ARRAYS];
+    uint32_t n_attrs = 0;
+    const char *key;
+    json_t *value;
+    json_object_foreach(c->attrs, key, value) {
+        if (json_is_null(value) || (chooser && strcmp(key, chooser) == 0)) continue;
+        const ag_field *field = find_field(op, key);
+        if (!field && listed(key)) continue;
+        if (!field || n_attrs == CASE_ARRAYS) return refuse("the operation has no attribute", key, text);
+        if (!read_attr(value, field, &attrs[n_attrs++]))
+            return refuse("wrong kind of value for attribute", key, text);
+    }
+    ag_call(t, op->name, in, (uint32_t)c->inputs.n, &(const ag_attrs){n_attrs, attrs}, out);
+    *n = op->outputs;
+    return recorded(t, text);
+}
