@@ -176,6 +176,7 @@ typedef struct ag_probe_case {
 typedef struct ag_probe {
     uint32_t avoid;
     double lo[3], hi[3]; /* domain of operand 0, 1, 2 and later */
+    double sample;       /* elementwise rows with a number: one to try */
     uint32_t n_cases;
     const ag_probe_case *cases;
 } ag_probe;

@@ -12,6 +12,7 @@
 #define AUTOGRAD_OPS_H
 
 #include "ops/elementwise.h"
+#include "ops/fused.h"
 #include "ops/compare.h"
 #include "ops/reduce.h"
 #include "ops/shape.h"

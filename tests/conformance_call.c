@@ -20,12 +20,19 @@ static const struct {
 static const struct {
     const char *key, *field;
 } renamed_attrs[] = {
-    {"dim", "axis"},         {"dim", "axes"},
-    {"dims", "axes"},        {"dim0", "axis0"},
-    {"dim1", "axis1"},       {"exponent", "c"},
-    {"alpha", "c"},          {"shift", "shifts"},
-    {"negative_slope", "c"}, {"start_dim", "start_axis"},
-    {"end_dim", "end_axis"}, {"beta", "c"},
+    {"dim", "axis"},
+    {"dim", "axes"},
+    {"dims", "axes"},
+    {"dim0", "axis0"},
+    {"dim1", "axis1"},
+    {"exponent", "c"},
+    {"n", "c"},
+    {"alpha", "c"},
+    {"shift", "shifts"},
+    {"negative_slope", "c"},
+    {"start_dim", "start_axis"},
+    {"end_dim", "end_axis"},
+    {"beta", "c"},
     {"delta", "c"},
 };
 

@@ -21,6 +21,11 @@ MAKE(and_floats, ag_logical_and(F(2), F(2)))
 MAKE(where_condition, ag_where(F(2), F(2), F(2)))
 MAKE(where_shapes, ag_where(ag_full(t, AG_BOOL, 1, SHAPE(2), 1), F(2), F(3)))
 MAKE(cast_nowhere, ag_cast(F(2), (ag_dtype)17))
+/* fused.c */
+MAKE(addcmul_shapes, ag_addcmul(F(2, 3), F(3), F(2), 1))
+MAKE(addcmul_integers, ag_addcmul(i(t, 3, 1), i(t, 3, 1), i(t, 3, 1), 1))
+MAKE(lerp_shapes, ag_lerp(F(2, 3), F(4), F(3)))
+MAKE(lerp_integers, ag_lerp(i(t, 3, 1), i(t, 3, 1), i(t, 3, 1)))
 /* reduce.c */
 MAKE(sum_axis, ag_sum(F(2, 3), AXES(2), 1, false))
 MAKE(sum_twice, ag_sum(F(2, 3), AXES(1, -1), 2, false))
@@ -100,6 +105,10 @@ static const mistake mistakes[] = {
     {where_condition, AG_ERROR_DTYPE, {"where", "condition", "f32"}},
     {where_shapes, AG_ERROR_SHAPE, {"where", "(2)", "(3)"}},
     {cast_nowhere, AG_ERROR_DTYPE, {"cast", "17"}},
+    {addcmul_shapes, AG_ERROR_SHAPE, {"addcmul", "(2, 3)", "(2)"}},
+    {addcmul_integers, AG_ERROR_DTYPE, {"addcmul", "i64 (3)"}},
+    {lerp_shapes, AG_ERROR_SHAPE, {"lerp", "(2, 3)", "(4)"}},
+    {lerp_integers, AG_ERROR_DTYPE, {"lerp", "i64 (3)"}},
     {sum_axis, AG_ERROR_AXIS, {"sum", "axis 2", "(2, 3)"}},
     {sum_twice, AG_ERROR_AXIS, {"sum", "twice", "(2, 3)"}},
     {sum_many, AG_ERROR_AXIS, {"sum", "9"}},

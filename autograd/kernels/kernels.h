@@ -50,6 +50,8 @@ typedef struct agx_vectors {
     agx_loop *select[2];                     /* in = {bool, x, y}; moves bits: by width, 4 and 8 bytes */
     agx_loop *select_bytes;                  /* the same for elements of one byte */
     agx_loop *exp_shift[2];                  /* exp(x - y), for softmax and logsumexp */
+    agx_loop *addcmul[2];                    /* x + c y w; in = {x, y, w} */
+    agx_loop *lerp[2];                       /* x + w (y - x); in = {x, y, w} */
     double (*sum_f32)(int64_t n, const float *x);  /* dense; fixed block order, accumulated in f64 or pairwise */
     double (*sum_f64)(int64_t n, const double *x); /* dense; fixed block order */
     /* matrix product micro-kernels: see matmul.c */

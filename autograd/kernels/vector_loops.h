@@ -78,53 +78,55 @@ static inline __attribute__((always_inline)) void NAME(run)(int64_t n, const voi
 
 /* ---- the vocabulary of elementwise.def, on vectors ------------------------------------------------------------------ */
 
-#define NUM(a)         NAME(splat)((REAL)(a))
-#define NEG(a)         (-(a))
-#define ADD(a, b)      ((a) + (b))
-#define SUB(a, b)      ((a) - (b))
-#define MUL(a, b)      ((a) * (b))
-#define DIV(a, b)      ((a) / (b))
-#define SQRT(a)        NAME(sqrt)(a)
-#define EXP(a)         NAME(exp)(a)
-#define LOG(a)         NAME(log)(a)
-#define SIN(a)         NAME(sin)(a)
-#define COS(a)         NAME(cos)(a)
-#define TANH(a)        NAME(tanh)(a)
-#define SIGMOID(a)     NAME(sigmoid)(a)
-#define POW(a, b)      NAME(pow)(a, b)
-#define ABS(a)         NAME(abs)(a)
-#define EXP2(a)        NAME(exp2)(a)
-#define EXPM1(a)       NAME(expm1)(a)
-#define LOG1P(a)       NAME(log1p)(a)
-#define LOG2(a)        NAME(log2)(a)
-#define LOG10(a)       NAME(log10)(a)
-#define TAN(a)         NAME(tan)(a)
-#define ASIN(a)        NAME(asin)(a)
-#define ACOS(a)        NAME(acos)(a)
-#define ATAN(a)        NAME(atan)(a)
-#define SINH(a)        NAME(sinh)(a)
-#define COSH(a)        NAME(cosh)(a)
-#define ASINH(a)       NAME(asinh)(a)
-#define ACOSH(a)       NAME(acosh)(a)
-#define ATANH(a)       NAME(atanh)(a)
-#define ERF(a)         NAME(erf)(a)
-#define ERFC(a)        NAME(erfc)(a)
-#define SOFTPLUS(a)    NAME(softplus)(a)
-#define FLOOR(a)       NAME(floor)(a)
-#define CEIL(a)        NAME(ceil)(a)
-#define ROUND(a)       NAME(rint)(a)
-#define TRUNC(a)       NAME(trunc)(a)
-#define ATAN2(a, b)    NAME(atan2)(a, b)
-#define HYPOT(a, b)    NAME(hypot)(a, b)
-#define FMOD(a, b)     NAME(fmod)(a, b)
-#define LT(a, b)       ((MASK)((a) < (b)))
-#define LE(a, b)       ((MASK)((a) <= (b)))
-#define GT(a, b)       ((MASK)((a) > (b)))
-#define GE(a, b)       ((MASK)((a) >= (b)))
-#define EQ(a, b)       ((MASK)((a) == (b)))
-#define NE(a, b)       ((MASK)((a) != (b)))
-#define BOTH(a, b)     ((a) & (b))
-#define WHERE(m, a, b) NAME(where)(m, a, b)
+#define NUM(a)          NAME(splat)((REAL)(a))
+#define NEG(a)          (-(a))
+#define ADD(a, b)       ((a) + (b))
+#define SUB(a, b)       ((a) - (b))
+#define MUL(a, b)       ((a) * (b))
+#define DIV(a, b)       ((a) / (b))
+#define SQRT(a)         NAME(sqrt)(a)
+#define EXP(a)          NAME(exp)(a)
+#define LOG(a)          NAME(log)(a)
+#define SIN(a)          NAME(sin)(a)
+#define COS(a)          NAME(cos)(a)
+#define TANH(a)         NAME(tanh)(a)
+#define SIGMOID(a)      NAME(sigmoid)(a)
+#define POW(a, b)       NAME(pow)(a, b)
+#define ABS(a)          NAME(abs)(a)
+#define EXP2(a)         NAME(exp2)(a)
+#define EXPM1(a)        NAME(expm1)(a)
+#define LOG1P(a)        NAME(log1p)(a)
+#define LOG2(a)         NAME(log2)(a)
+#define LOG10(a)        NAME(log10)(a)
+#define TAN(a)          NAME(tan)(a)
+#define ASIN(a)         NAME(asin)(a)
+#define ACOS(a)         NAME(acos)(a)
+#define ATAN(a)         NAME(atan)(a)
+#define SINH(a)         NAME(sinh)(a)
+#define COSH(a)         NAME(cosh)(a)
+#define ASINH(a)        NAME(asinh)(a)
+#define ACOSH(a)        NAME(acosh)(a)
+#define ATANH(a)        NAME(atanh)(a)
+#define ERF(a)          NAME(erf)(a)
+#define ERFC(a)         NAME(erfc)(a)
+#define SOFTPLUS(a)     NAME(softplus)(a)
+#define FLOOR(a)        NAME(floor)(a)
+#define CEIL(a)         NAME(ceil)(a)
+#define ROUND(a)        NAME(rint)(a)
+#define TRUNC(a)        NAME(trunc)(a)
+#define ATAN2(a, b)     NAME(atan2)(a, b)
+#define HYPOT(a, b)     NAME(hypot)(a, b)
+#define FMOD(a, b)      NAME(fmod)(a, b)
+#define LGAMMA(a)       NAME(lgamma)(a)
+#define POLYGAMMA(n, a) NAME(polygamma)(n, a)
+#define LT(a, b)        ((MASK)((a) < (b)))
+#define LE(a, b)        ((MASK)((a) <= (b)))
+#define GT(a, b)        ((MASK)((a) > (b)))
+#define GE(a, b)        ((MASK)((a) >= (b)))
+#define EQ(a, b)        ((MASK)((a) == (b)))
+#define NE(a, b)        ((MASK)((a) != (b)))
+#define BOTH(a, b)      ((a) & (b))
+#define WHERE(m, a, b)  NAME(where)(m, a, b)
 
 /* ---- values: in = {x} or {x, y} ---------------------------------------------------------------------------------------- */
 
@@ -173,6 +175,17 @@ static inline VEC NAME(exp_shift)(const VEC *v, double c) {
     return NAME(exp)(v[0] - v[1]);
 }
 LOOP(exp_shift, 3u)
+
+static inline VEC NAME(addcmul)(const VEC *v, double c) { return v[0] + NAME(splat)((REAL)c) * (v[1] * v[2]); }
+LOOP(addcmul, 7u)
+
+/* From the nearer end, so that both ends are met exactly. */
+static inline VEC NAME(lerp)(const VEC *v, double c) {
+    const VEC one = NAME(splat)(1), span = v[1] - v[0];
+    (void)c;
+    return NAME(where)((MASK)(v[2] < NAME(splat)((REAL)0.5)), v[0] + v[2] * span, v[1] - span * (one - v[2]));
+}
+LOOP(lerp, 7u)
 
 /* ---- sums --------------------------------------------------------------------------------------------------------------------
  * Element i goes to partial sum i mod 16, in f64; the sixteen are folded in halves. The order depends on n alone and is
@@ -242,6 +255,8 @@ static double NAME(sum)(int64_t n, const REAL *x) {
 #undef ATAN2
 #undef HYPOT
 #undef FMOD
+#undef LGAMMA
+#undef POLYGAMMA
 #undef LT
 #undef LE
 #undef GT

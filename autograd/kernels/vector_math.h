@@ -17,6 +17,8 @@
 #define AGX_VECTOR_MATH_H
 
 #include <math.h>
+
+#include "special.h"
 #include <stdint.h>
 #include <string.h>
 
@@ -191,5 +193,20 @@ DEFINE_LANEWISE_1(trunc, f32, truncf)
 DEFINE_LANEWISE_1(trunc, f64, trunc)
 DEFINE_LANEWISE_2(fmod, f32, fmodf)
 DEFINE_LANEWISE_2(fmod, f64, fmod)
+
+/* ---- functions that only special.c has: in f64, then rounded ---------------------------------------------------- */
+
+#define DEFINE_SPECIAL(T, real)                                                                                   \
+    static inline vec_##T lgamma_##T(vec_##T x) {                                                                 \
+        for (int i = 0; i < LANES_##T; i++) x[i] = (real)agx_lgamma(x[i]);                                        \
+        return x;                                                                                                 \
+    }                                                                                                             \
+    static inline vec_##T polygamma_##T(double n, vec_##T x) {                                                    \
+        for (int i = 0; i < LANES_##T; i++) x[i] = (real)agx_polygamma(n, x[i]);                                  \
+        return x;                                                                                                 \
+    }
+DEFINE_SPECIAL(f32, float)
+DEFINE_SPECIAL(f64, double)
+#undef DEFINE_SPECIAL
 
 #endif

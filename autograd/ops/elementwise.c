@@ -5,12 +5,14 @@
 #include <math.h>
 #include <string.h>
 
+#include "../kernels/special.h"
 #include "../ops.h"
 #include "../tape_impl.h"
 
 /* ---- shape rule and forward ------------------------------------------------------------------------------------------ */
 
 enum { FLOATS, INTS };
+enum { ORDER = 2 }; /* kind of number: a whole one */
 
 typedef struct row_info {
     uint8_t ints, number;
@@ -29,8 +31,13 @@ static const row_info info[AGX_ROW_COUNT] = {
 
 static enum agx_row row_of(const ag_op *op) { return (enum agx_row)(op - agx_elementwise_ops); }
 
+static bool is_order(double c) { return c >= 0 && c <= AGX_POLYGAMMA_MOST && c == floor(c); }
+
 static ag_status infer(const ag_query *q, ag_meta *out) {
     const row_info *row = &info[row_of(q->op)];
+    if (row->number == ORDER && !is_order(*(const double *)q->attrs))
+        return ag_fail(q->error, AG_ERROR_VALUE, "the order must be a whole number in [0, %d], got %g",
+                       AGX_POLYGAMMA_MOST, *(const double *)q->attrs);
     ag_dtype dtype = q->n_in == 1 ? q->in[0]->dtype : ag_promote(q->in, q->n_in);
     if (!ag_dtype_is_float(dtype)) {
         if (!row->ints)
@@ -56,54 +63,56 @@ static ag_status forward(const ag_eval *e) {
 
 /* ---- the rule, recorded ------------------------------------------------------------------------------------------------ */
 
-#define NUM(a)         ag_number(dz, a)
-#define NEG(a)         ag_neg(a)
-#define ADD(a, b)      ag_add(a, b)
-#define SUB(a, b)      ag_sub(a, b)
-#define MUL(a, b)      ag_mul(a, b)
-#define DIV(a, b)      ag_div(a, b)
-#define SQRT(a)        ag_sqrt(a)
-#define EXP(a)         ag_exp(a)
-#define LOG(a)         ag_log(a)
-#define SIN(a)         ag_sin(a)
-#define COS(a)         ag_cos(a)
-#define TANH(a)        ag_tanh(a)
-#define SIGMOID(a)     ag_sigmoid(a)
-#define POW(a, b)      ag_pow(a, b)
-#define ABS(a)         ag_abs(a)
-#define EXP2(a)        ag_exp2(a)
-#define EXPM1(a)       ag_expm1(a)
-#define LOG1P(a)       ag_log1p(a)
-#define LOG2(a)        ag_log2(a)
-#define LOG10(a)       ag_log10(a)
-#define TAN(a)         ag_tan(a)
-#define ASIN(a)        ag_asin(a)
-#define ACOS(a)        ag_acos(a)
-#define ATAN(a)        ag_atan(a)
-#define SINH(a)        ag_sinh(a)
-#define COSH(a)        ag_cosh(a)
-#define ASINH(a)       ag_asinh(a)
-#define ACOSH(a)       ag_acosh(a)
-#define ATANH(a)       ag_atanh(a)
-#define ERF(a)         ag_erf(a)
-#define ERFC(a)        ag_erfc(a)
-#define SOFTPLUS(a)    ag_softplus(a)
-#define FLOOR(a)       ag_floor(a)
-#define CEIL(a)        ag_ceil(a)
-#define ROUND(a)       ag_round(a)
-#define TRUNC(a)       ag_trunc(a)
-#define ATAN2(a, b)    ag_atan2(a, b)
-#define HYPOT(a, b)    ag_hypot(a, b)
-#define FMOD(a, b)     ag_fmod(a, b)
-#define LT(a, b)       ag_lt(a, b)
-#define LE(a, b)       ag_le(a, b)
-#define GT(a, b)       ag_gt(a, b)
-#define GE(a, b)       ag_ge(a, b)
-#define EQ(a, b)       ag_eq(a, b)
-#define NE(a, b)       ag_ne(a, b)
-#define BOTH(p, q)     ag_logical_and(p, q)
-#define WHERE(p, a, b) ag_where(p, a, b)
-#define NONE           dz
+#define NUM(a)          ag_number(dz, a)
+#define NEG(a)          ag_neg(a)
+#define ADD(a, b)       ag_add(a, b)
+#define SUB(a, b)       ag_sub(a, b)
+#define MUL(a, b)       ag_mul(a, b)
+#define DIV(a, b)       ag_div(a, b)
+#define SQRT(a)         ag_sqrt(a)
+#define EXP(a)          ag_exp(a)
+#define LOG(a)          ag_log(a)
+#define SIN(a)          ag_sin(a)
+#define COS(a)          ag_cos(a)
+#define TANH(a)         ag_tanh(a)
+#define SIGMOID(a)      ag_sigmoid(a)
+#define POW(a, b)       ag_pow(a, b)
+#define ABS(a)          ag_abs(a)
+#define EXP2(a)         ag_exp2(a)
+#define EXPM1(a)        ag_expm1(a)
+#define LOG1P(a)        ag_log1p(a)
+#define LOG2(a)         ag_log2(a)
+#define LOG10(a)        ag_log10(a)
+#define TAN(a)          ag_tan(a)
+#define ASIN(a)         ag_asin(a)
+#define ACOS(a)         ag_acos(a)
+#define ATAN(a)         ag_atan(a)
+#define SINH(a)         ag_sinh(a)
+#define COSH(a)         ag_cosh(a)
+#define ASINH(a)        ag_asinh(a)
+#define ACOSH(a)        ag_acosh(a)
+#define ATANH(a)        ag_atanh(a)
+#define ERF(a)          ag_erf(a)
+#define ERFC(a)         ag_erfc(a)
+#define SOFTPLUS(a)     ag_softplus(a)
+#define FLOOR(a)        ag_floor(a)
+#define CEIL(a)         ag_ceil(a)
+#define ROUND(a)        ag_round(a)
+#define TRUNC(a)        ag_trunc(a)
+#define ATAN2(a, b)     ag_atan2(a, b)
+#define HYPOT(a, b)     ag_hypot(a, b)
+#define FMOD(a, b)      ag_fmod(a, b)
+#define LGAMMA(a)       ag_lgamma(a)
+#define POLYGAMMA(n, a) ag_elementwise(AGX_ROW_polygamma, (const ag_value[]){a}, 1, n)
+#define LT(a, b)        ag_lt(a, b)
+#define LE(a, b)        ag_le(a, b)
+#define GT(a, b)        ag_gt(a, b)
+#define GE(a, b)        ag_ge(a, b)
+#define EQ(a, b)        ag_eq(a, b)
+#define NE(a, b)        ag_ne(a, b)
+#define BOTH(p, q)      ag_logical_and(p, q)
+#define WHERE(p, a, b)  ag_where(p, a, b)
+#define NONE            dz
 
 static ag_value recorded(enum agx_row row, int operand, ag_value x, ag_value y, ag_value z, ag_value dz,
                          double c) {
@@ -196,7 +205,8 @@ static const ag_field number_field[] = {{"c", AG_FIELD_REAL, 0, 0}};
 
 #define ROW(row_name, arity, number, ints, keep, z, dx, dy, text, px, py, stay_away, lo0, hi0, lo1, hi1)          \
     static const char *const partials_##row_name[] = {px, py};                                                    \
-    static const ag_probe probe_##row_name = {.avoid = stay_away, .lo = {lo0, lo1}, .hi = {hi0, hi1}};
+    static const ag_probe probe_##row_name = {                                                                    \
+        .avoid = stay_away, .lo = {lo0, lo1}, .hi = {hi0, hi1}, .sample = number == 2 ? 2 : 1.7};
 #include "elementwise.def"
 #undef ROW
 
@@ -212,7 +222,7 @@ const ag_op agx_elementwise_ops[AGX_ROW_COUNT] = {
                             .keeps = keep,                                                                        \
                             .attr_size = number ? sizeof(double) : 0,                                             \
                             .fields = number ? number_field : NULL,                                               \
-                            .n_fields = number,                                                                   \
+                            .n_fields = number != 0,                                                              \
                             .infer = infer,                                                                       \
                             .forward = forward,                                                                   \
                             .vjp = agx_elementwise_vjp,                                                           \
@@ -295,6 +305,7 @@ UNARY(mish)
 UNARY(gelu)
 UNARY(gelu_tanh)
 UNARY(selu)
+UNARY(lgamma)
 BINARY(pow)
 BINARY(maximum)
 BINARY(minimum)
@@ -311,4 +322,8 @@ NUMBER(leaky_relu)
 NUMBER(elu)
 NUMBER(celu)
 
-ag_value ag_clamp(ag_value x, double lo, double hi) { return ag_clamp_max(ag_clamp_min(x, lo), hi); }
+ag_value ag_polygamma(int n, ag_value x) {
+    if (is_order(n)) return ag_elementwise(AGX_ROW_polygamma, &x, 1, n);
+    return ag_tape_fail(x.tape, AG_ERROR_VALUE, "polygamma: the order must lie in [0, %d], got %d",
+                        AGX_POLYGAMMA_MOST, n);
+}

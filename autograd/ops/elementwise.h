@@ -130,7 +130,7 @@ AG_API ag_value ag_floor(ag_value x);
 AG_API ag_value ag_ceil(ag_value x);
 AG_API ag_value ag_round(ag_value x);
 AG_API ag_value ag_trunc(ag_value x);
-/** At least lo; at most hi; within [lo, hi] (two records). For integers the bounds are truncated.
+/** At least lo; at most hi; within [lo, hi] (decomposes into the two). For integers the bounds are truncated.
  *  Gradient: 1 within and at a bound, 0 outside
  *  Edges:    NaN stays NaN and makes the gradient NaN; lo > hi gives hi with gradient 0 */
 AG_API ag_value ag_clamp_min(ag_value x, double lo);
@@ -169,6 +169,16 @@ AG_API ag_value ag_atanh(ag_value x);
 /** Error function, and 1 - erf(x) with all its digits. */
 AG_API ag_value ag_erf(ag_value x);
 AG_API ag_value ag_erfc(ag_value x);
+/** log |gamma(x)|.
+ *  Gradient: dx = dy polygamma(0, x)
+ *  Edges:    +inf at 0, -1, -2, ...; there the gradient is NaN (at 0: -inf) */
+AG_API ag_value ag_lgamma(ag_value x);
+/** The n-th derivative of digamma, the derivative of log gamma: n = 0 is digamma, 1 trigamma.
+ *  Gradient: dx = dy polygamma(n + 1, x), while n + 1 <= 170; NaN beyond
+ *  Edges:    at 0, -1, -2, ... +inf for odd n; for even n NaN, -inf at 0; +inf gives +inf for n = 0, else 0
+ *  Errors:   AG_ERROR_VALUE (n outside [0, 170])
+ *  Source:   Abramowitz and Stegun 1964, sections 6.3 and 6.4 */
+AG_API ag_value ag_polygamma(int n, ag_value x);
 /** Hyperbolic tangent.
  *  Gradient: dx = dy (1 - y^2)
  *  Edges:    +-1 at +-inf, with gradient 0
