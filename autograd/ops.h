@@ -16,6 +16,7 @@
 #include "ops/compare.h"
 #include "ops/reduce.h"
 #include "ops/shape.h"
+#include "ops/index.h"
 #include "ops/linalg.h"
 #include "ops/softmax.h"
 #include "ops/loss.h"

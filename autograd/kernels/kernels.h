@@ -139,6 +139,12 @@ ag_status agx_index_select(const ag_array *x, int axis, const ag_array *index, c
 /** z = zeros of z's shape, then z[..., index[i], ...] += x[..., i, ...] in order of i. */
 ag_status agx_index_add(const ag_array *x, int axis, const ag_array *index, const ag_array *z,
                         int64_t *bad, ag_workspace *work);
+/** z = x with a position for every element of z: z[i, j] = x[index[i, j], j] for axis 0. index i64 of x's rank and z's
+ *  shape, no larger than x off the axis. *bad: the row-major number of the first position out of range. In gather.c. */
+ag_status agx_gather(const ag_array *x, int axis, const ag_array *index, const ag_array *z, int64_t *bad);
+/** z[index[i, j], j] += x[i, j] for axis 0, in row-major order of the index, which is no larger than x, nor than z off
+ *  the axis. f32, f64, i64. */
+ag_status agx_scatter_add(const ag_array *x, int axis, const ag_array *index, const ag_array *z, int64_t *bad);
 
 /* ---- random --------------------------------------------------------------------------------------------------------- */
 
