@@ -109,6 +109,20 @@ void agx_arena_release(agx_arena *a, agx_arena_mark m) {
     a->before = m.before;
 }
 
+/* One chunk with all of the room suffices: blocks that go elsewhere only leave more of it. */
+bool agx_arena_ensure(agx_arena *a, agx_arena_mark m, size_t size) {
+    if (m.chunk && (size_t)(chunk_end(m.chunk) - m.next) >= size) return true;
+    agx_chunk *c = m.chunk ? m.chunk->next : a->first;
+    for (; c; c = c->next)
+        if (chunk_room(c) >= size) return true;
+    c = chunk_new(a, size);
+    if (!c) return false;
+    agx_chunk **head = a->current ? &a->current->next : &a->first;
+    c->next = *head;
+    *head = c;
+    return true;
+}
+
 size_t agx_arena_used(const agx_arena *a) { return a->before + used_here(a); }
 
 size_t agx_arena_peak(const agx_arena *a) {

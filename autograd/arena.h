@@ -64,6 +64,9 @@ char *agx_arena_string(agx_arena *a, const char *text); /* a copy; NULL: out of 
  *  one was released. */
 agx_arena_mark agx_arena_here(const agx_arena *a);
 void agx_arena_release(agx_arena *a, agx_arena_mark m);
+/** Make sure that after a release to m, blocks of `size` bytes in all, paddings included, can be taken without
+ *  asking for memory. Nothing in use is touched; false: out of memory. */
+bool agx_arena_ensure(agx_arena *a, agx_arena_mark m, size_t size);
 size_t agx_arena_used(const agx_arena *a); /* bytes handed out, padding included */
 size_t agx_arena_peak(const agx_arena *a); /* the most ever in use               */
 

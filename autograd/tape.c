@@ -261,19 +261,22 @@ static void clear_adjoints(ag_tape *t, uint32_t from) {
     if (t->touched >= from) t->touched = from - 1;
 }
 
-ag_status ag_tape_rewind(ag_tape *t, ag_mark m) {
-    if (!t) return AG_ERROR_FAILED;
-    if (m.tape != t)
+ag_status agx_may_rewind(ag_tape *t, const ag_mark *m) {
+    if (m->tape != t)
         return agx_tape_error(t, AG_ERROR_FOREIGN, "rewind: ", "the mark belongs to another tape", "");
-    if (!mark_stands(t, &m)) {
+    if (!mark_stands(t, m)) {
         return agx_tape_error(t, AG_ERROR_STALE, "rewind: ", "the mark was itself rewound", "");
     }
     if (t->sweeping) {
         return agx_tape_error(t, AG_ERROR_STATE, "rewind: ", "a sweep is running on this tape", "");
     }
-    ag_status room =
-        reserve_segment(t); /* before anything changes: a new segment is what makes old handles stale */
-    if (room != AG_OK) return room;
+    return reserve_segment(t); /* before anything changes: a new segment is what makes old handles stale */
+}
+
+ag_status ag_tape_rewind(ag_tape *t, ag_mark m) {
+    if (!t) return AG_ERROR_FAILED;
+    ag_status may = agx_may_rewind(t, &m);
+    if (may != AG_OK) return may;
     ag_status status = t->failed ? t->error.status : AG_OK;
     if (t->failed && !m.failed) t->failed = false;
     agx_drop_held(t, m.held);

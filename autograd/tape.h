@@ -103,6 +103,14 @@ AG_API ag_mark ag_tape_mark(const ag_tape *t);
  *  Errors: besides that failure, AG_ERROR_STALE (the mark itself was rewound) */
 AG_API ag_status ag_tape_rewind(ag_tape *t, ag_mark m);
 
+/** The same, but the n values survive as constants with the same numbers, and their handles are replaced in the array:
+ *  recurrent state, the result of an inference. A value older than the mark needs no keeping and stays what it is; a
+ *  failed one stays failed; one named twice is kept twice. Views become dense. Labels go.
+ *  Errors: besides those of ag_tape_rewind and the failure it returns, AG_ERROR_STALE, AG_ERROR_FOREIGN (a value),
+ *          AG_ERROR_VALUE (n is negative), AG_ERROR_MEMORY, AG_ERROR_LIMIT: then nothing was rewound
+ *  Memory: the bytes kept, and as many again until it returns */
+AG_API ag_status ag_tape_rewind_keeping(ag_tape *t, ag_mark m, ag_value *values, int n);
+
 /* ---- errors, scopes and labels ------------------------------------------------------------------------ */
 
 /** The first failure since it was last cleared, and its text, which outlives the clearing. */

@@ -185,6 +185,8 @@ void agx_seek(ag_tape *t, uint32_t id);                /* let this be the next i
 void agx_draw(ag_tape *t, const ag_meta *meta);        /* take one random number per element from the generator */
 void agx_drop_held(ag_tape *t, const agx_held *until); /* forget held adjoints newer than `until`     */
 ag_status agx_new_epoch(ag_tape *t);                   /* start a segment at `next`                          */
+/** Nothing stands against this rewind, and what it needs is there. */
+ag_status agx_may_rewind(ag_tape *t, const ag_mark *m);
 /** Keep the tape's first failure. `context` goes before the message ("matmul: "), `after` behind it. */
 ag_status agx_tape_error(ag_tape *t, ag_status status, const char *before, const char *message, const char *after);
 /** A leaf of the strip got an adjoint. What lies above a mark is cleared at rewind, so that the id's next tenant starts
