@@ -18,6 +18,7 @@
 #include "ops/shape.h"
 #include "ops/index.h"
 #include "ops/linalg.h"
+#include "ops/conv.h"
 #include "ops/softmax.h"
 #include "ops/loss.h"
 #include "ops/random.h"
