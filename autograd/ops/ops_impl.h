@@ -71,6 +71,20 @@ typedef struct agx_dropout_attrs {
     ag_random random;
 } agx_dropout_attrs;
 
+typedef struct agx_cholesky_attrs {
+    bool symmetrize;
+} agx_cholesky_attrs;
+
+typedef struct agx_solve_triangular_attrs {
+    bool upper, left, unitriangular;
+} agx_solve_triangular_attrs;
+
+/** A triangle, the diagonal times a weight. */
+typedef struct agx_triangular_part_attrs {
+    bool upper;
+    double weight;
+} agx_triangular_part_attrs;
+
 /* ---- recording ------------------------------------------------------------------------------------------------ */
 
 static inline ag_value agx_apply1(const ag_op *op, ag_value x, const void *attrs) {
