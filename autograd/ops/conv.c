@@ -94,7 +94,7 @@ static void set_kernel(const ag_meta *w, int axes, agx_conv *g) {
 
 ag_status agx_conv_geometry(const agx_conv_attrs *a, int axes, const ag_meta *x, const ag_meta *w, agx_conv *g,
                             ag_error *error) {
-    agx_planes from;
+    agx_planes from = {0};
     ag_status status = agx_planes_of(x, axes, "input", &from, error);
     if (status == AG_OK) status = check_weight(w, axes, error);
     if (status == AG_OK) status = check_groups(a, from.channels, w->dim[0], error);
@@ -246,7 +246,7 @@ const ag_op agx_op_conv2d = {
 
 static ag_status grad_input_geometry(const agx_conv_attrs *a, const ag_meta *dy, const ag_meta *w, agx_conv *g,
                                      ag_error *error) {
-    agx_planes to;
+    agx_planes to = {0};
     int64_t size[2], channels;
     ag_status status = agx_planes_of(dy, 2, "adjoint", &to, error);
     if (status == AG_OK) status = check_weight(w, 2, error);
@@ -340,7 +340,7 @@ const ag_op agx_op_conv2d_grad_input = {
 
 static ag_status grad_weight_geometry(const agx_conv_attrs *a, const ag_meta *x, const ag_meta *dy, agx_conv *g,
                                       ag_error *error) {
-    agx_planes from, to;
+    agx_planes from = {0}, to = {0};
     ag_status status = agx_planes_of(x, 2, "input", &from, error);
     if (status == AG_OK) status = agx_planes_of(dy, 2, "adjoint", &to, error);
     if (status != AG_OK) return status;
