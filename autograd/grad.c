@@ -89,13 +89,43 @@ static ag_status sweep_record(ag_tape *t, uint32_t id) {
     return ag_tape_status(t);
 }
 
+/* The hooks of one value, whose adjoint is complete: what they answer takes its place. */
+static ag_status hook_adjoint(ag_tape *t, uint32_t id) {
+    static const ag_op hook = {.name = "hook"};
+    agx_record *r = agx_record_of(t, id);
+    agx_hook *first = agx_hook_of(t, id);
+    scratch_mark here = scratch_here(t);
+    if (!r) {
+        double *adjoint = agx_adjoint(t, id);
+        if (*adjoint != 0) {
+            ag_value v = agx_run_hooks(t, id, ag_scalar_constant(t, *adjoint));
+            if (v.id) *adjoint = ag_item(v);
+        }
+        *adjoint += first->earlier;
+        first->earlier = 0;
+    } else {
+        const bool leaf = r->flags & AGX_LEAF;
+        agx_slot *slot = leaf ? &first->slot : &r->slot;
+        if (slot->data) {
+            ag_value v = agx_run_hooks(t, id, agx_adopt(t, &r->meta, slot));
+            if (v.id && leaf)
+                agx_give_leaf(t, &hook, id, v);
+            else if (v.id)
+                agx_give_numbers(t, &hook, id, v);
+        }
+    }
+    scratch_end(t, here);
+    return ag_tape_status(t);
+}
+
 /* After a failure at any point: no inner adjoint is left, and every leaf that may have been touched says so. */
 static void invalidate(ag_tape *t, uint32_t top) {
+    agx_hooks_abandon(t);
     for (uint32_t id = 1; id <= top; id++) {
         ag_entry *e = agx_entry(t, id);
         if (!agx_is_wide(e)) {
-            *agx_adjoint(t, id) = e->op == AGX_STRIP_LEAF ? NAN : 0;
-            if (e->op == AGX_STRIP_LEAF) agx_touch(t, id);
+            *agx_adjoint(t, id) = agx_is_scalar_leaf(e) ? NAN : 0;
+            if (agx_is_scalar_leaf(e)) agx_touch(t, id);
             continue;
         }
         agx_record *r = e->u.wide;
@@ -111,8 +141,11 @@ static void invalidate(ag_tape *t, uint32_t top) {
 static ag_status sweep(ag_tape *t, uint32_t top) {
     for (uint32_t id = top; (id = agx_scalar_sweep(t, id)) > 0; id--) {
         const agx_record *r = agx_record_of(t, id);
-        if (r->k > 0) continue; /* waits for output 0 */
-        ag_status status = sweep_record(t, id);
+        ag_status status = agx_hooked(t, id) ? hook_adjoint(t, id) : AG_OK;
+        if (status != AG_OK) return status;
+        if (!r) agx_sweep_scalar(t, id);
+        if (!r || r->k > 0) continue; /* waits for output 0 */
+        status = sweep_record(t, id);
         if (status != AG_OK) return status;
     }
     return AG_OK;
@@ -160,6 +193,7 @@ static ag_status backward(ag_value y, const ag_value *seed) {
         return status;
     }
     t->sweeping = t->scratch = true;
+    agx_hooks_begin(t, y.id);
     scratch_mark here = scratch_here(t);
     plant(t, y, seed);
     scratch_end(t, here);
@@ -301,7 +335,11 @@ ag_status ag_grad(const ag_value *y, const ag_value *seed, int ny, const ag_valu
     status = plant_all(t, y, seed, ny, adjoint);
     for (uint32_t id = top; id > 0 && status == AG_OK; id--) {
         const agx_record *r = agx_record_of(t, id);
-        if (!bit(depends, id) || (r && r->k > 0)) continue;
+        if (bit(depends, id) && adjoint[id] && agx_hooked(t, id)) {
+            adjoint[id] = agx_run_hooks(t, id, agx_handle(t, adjoint[id])).id;
+            status = ag_tape_status(t);
+        }
+        if (status != AG_OK || !bit(depends, id) || (r && r->k > 0)) continue;
         bool reached = false;
         for (uint32_t k = 0; k < (r ? r->op->outputs : 1u) && id + k <= top; k++) reached |= adjoint[id + k] != 0;
         if (reached) status = agx_record_rule(t, id, depends, adjoint, NULL);

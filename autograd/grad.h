@@ -25,6 +25,19 @@ AG_API ag_status ag_grad(const ag_value *y, const ag_value *seed, int ny, const 
 /** Keep the adjoint of an inner value in later backward sweeps, for ag_item_grad and ag_adjoint_f64;
  *  repeated sweeps add. */
 AG_API void ag_retain(ag_value v);
+/** A hook gets the complete adjoint of its value, once a sweep, and answers with what is to take its place: the adjoint
+ *  itself to leave it as it is, or another value of the same shape. Inside it the ordinary operations may be used; in
+ *  a recorded gradient they are recorded, in ag_backward they are scratch. */
+typedef ag_value ag_hook_fn(void *user, ag_value adjoint);
+/** Call fn whenever a sweep - ag_backward or ag_grad - has the adjoint of v, leaf or inner value, before it goes on to v's
+ *  operands, into a retained adjoint or into a leaf's gradient. Several hooks on a value run in the order in which they
+ *  were added, each with the answer of the one before. A hook is not called where the sweep does not reach v; a scalar of
+ *  the strip whose adjoint is zero counts as not reached by ag_backward. A rewind to before this call ends it.
+ *  Errors: AG_ERROR_STATE (v is a constant, or a sweep is running), AG_ERROR_VALUE (fn is NULL), AG_ERROR_STALE,
+ *          AG_ERROR_MEMORY. The sweep fails, and names v, with AG_ERROR_FAILED where the answer is no value of the tape
+ *          and AG_ERROR_SHAPE where it has another shape. */
+AG_API ag_status ag_hook(ag_value v, ag_hook_fn *fn, void *user);
+
 /** Copy out the adjoint of a leaf or retained value as doubles; zeros before the first backward. */
 AG_API ag_status ag_adjoint_f64(ag_value x, double *values, int64_t n);
 /** Zero the adjoints of all leaves on the tape: scalars, arrays and bound tensors' gradients. */

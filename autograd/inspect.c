@@ -87,7 +87,7 @@ static void mark_differentiable(work *w) {
     for (uint32_t id = 1; id <= w->top; id++) {
         const ag_entry *e = agx_entry(w->t, id);
         const agx_record *r = agx_record_of(w->t, id);
-        if (r ? (r->flags & AGX_LEAF) && (r->flags & AGX_NEEDS) : e->op == AGX_STRIP_LEAF) set_bit(w->needed, id);
+        if (r ? (r->flags & AGX_LEAF) && (r->flags & AGX_NEEDS) : agx_is_scalar_leaf(e)) set_bit(w->needed, id);
     }
     agx_mark_dependents(w->t, w->needed, w->top);
 }
@@ -153,7 +153,7 @@ static const double *copy_held_adjoint(work *w, uint32_t id) {
     const ag_entry *e = agx_entry(w->t, id);
     const agx_record *r = agx_record_of(w->t, id);
     const int64_t count = ag_meta_count(agx_meta_at(w->t, id));
-    if (r ? !(r->flags & (AGX_LEAF | AGX_RETAIN)) : e->op != AGX_STRIP_LEAF && !(e->op & AGX_STRIP_RETAIN))
+    if (r ? !(r->flags & (AGX_LEAF | AGX_RETAIN)) : !agx_is_scalar_leaf(e) && !(e->op & AGX_STRIP_RETAIN))
         return NULL;
     if (r && (r->flags & AGX_INVALID || (r->bound && ag_tensor_grad_status(r->bound) != AG_OK))) return NULL;
     if (count > w->max_elements) return NULL;

@@ -80,13 +80,12 @@ bool ag_has_dy(const ag_reverse *r, uint32_t k) {
     return r->dy[k].id != 0 || agx_record_of(r->t, r->id + k)->slot.data != NULL;
 }
 
-/* The waiting adjoint of a tensor record, as a scratch value that takes over its buffer. */
-static ag_value adopt(ag_tape *t, agx_record *of) {
-    ag_meta meta = of->meta;
-    memcpy(meta.stride, of->slot.stride, sizeof meta.stride);
-    meta.offset = 0;
-    ag_value v = agx_record_new(t, &agx_op_constant, &meta, of->slot.data, of->slot.buffer, 0, NULL);
-    if (v.id) of->slot = (agx_slot){0};
+ag_value agx_adopt(ag_tape *t, const ag_meta *meta, agx_slot *slot) {
+    ag_meta layout = *meta;
+    memcpy(layout.stride, slot->stride, sizeof layout.stride);
+    layout.offset = 0;
+    ag_value v = agx_record_new(t, &agx_op_constant, &layout, slot->data, slot->buffer, 0, NULL);
+    if (v.id) *slot = (agx_slot){0};
     return v;
 }
 
@@ -100,7 +99,8 @@ ag_value ag_dy(ag_reverse *r, uint32_t k) {
     } else if (r->recorded) {
         r->dy[k] = agx_handle(t, r->adjoint[r->id + k]);
     } else {
-        r->dy[k] = adopt(t, agx_record_of(t, r->id + k));
+        agx_record *of = agx_record_of(t, r->id + k);
+        r->dy[k] = agx_adopt(t, &of->meta, &of->slot);
     }
     return r->dy[k];
 }
@@ -195,7 +195,8 @@ static ag_status add_to_tensor(ag_tape *t, ag_tensor *tensor, const ag_array *x)
 void agx_aim(ag_reverse *r, uint32_t i) {
     if (r->recorded) return;
     agx_record *leaf = agx_record_of(r->t, agx_operand(&r->in, i));
-    if (!leaf || !(leaf->flags & AGX_LEAF) || !leaf->bound || leaf->bound->grad_state == AGX_GRAD_VALID) return;
+    if (!leaf || !(leaf->flags & AGX_LEAF) || leaf->flags & AGX_HOOK) return;
+    if (!leaf->bound || leaf->bound->grad_state == AGX_GRAD_VALID) return;
     bool overwrite;
     if (leaf->bound->grad_state != AGX_GRAD_INVALID && agx_tensor_grad_target(leaf->bound, &overwrite)) {
         r->t->aim = leaf->bound;
@@ -207,6 +208,14 @@ static void give_number(ag_tape *t, uint32_t id, ag_value v) {
     *agx_adjoint(t, id) += from ? agx_load(from->data, from->meta.dtype, 0) : agx_entry(t, v.id)->v;
 }
 
+ag_status agx_give_leaf(ag_tape *t, const ag_op *op, uint32_t id, ag_value v) {
+    agx_record *to = agx_record_of(t, id), *from = agx_record_of(t, v.id);
+    ag_array x = numbers(t, v.id);
+    if (!unwritten(t, op, id)) return AG_ERROR_WRITTEN;
+    if (to->bound) return add_to_tensor(t, to->bound, &x);
+    return agx_slot_add(t, &to->slot, &to->meta, &x, from ? from->buffer : NULL);
+}
+
 ag_status agx_give_numbers(ag_tape *t, const ag_op *op, uint32_t id, ag_value v) {
     agx_record *to = agx_record_of(t, id);
     if (!to) {
@@ -214,12 +223,12 @@ ag_status agx_give_numbers(ag_tape *t, const ag_op *op, uint32_t id, ag_value v)
         return AG_OK;
     }
     if (!(to->flags & AGX_NEEDS)) return AG_OK;
+    const bool hooked_leaf = to->flags & AGX_LEAF && to->flags & AGX_HOOK;
+    if (to->flags & AGX_LEAF && !hooked_leaf) return agx_give_leaf(t, op, id, v);
     agx_record *from = agx_record_of(t, v.id);
     ag_array x = numbers(t, v.id);
-    if (!(to->flags & AGX_LEAF)) return agx_slot_add(t, &to->slot, &to->meta, &x, from ? from->buffer : NULL);
-    if (!unwritten(t, op, id)) return AG_ERROR_WRITTEN;
-    if (to->bound) return add_to_tensor(t, to->bound, &x);
-    return agx_slot_add(t, &to->slot, &to->meta, &x, from ? from->buffer : NULL);
+    agx_slot *slot = hooked_leaf ? &agx_hook_of(t, id)->slot : &to->slot;
+    return agx_slot_add(t, slot, &to->meta, &x, from ? from->buffer : NULL);
 }
 
 void ag_give(ag_reverse *r, uint32_t i, ag_value v) {

@@ -147,7 +147,11 @@ again:
         *adjoint = dz;
         agx_touch(t, id);
         break;
-    default: /* constants, and what was recorded under no_grad, end here */
+    default:                       /* constants, and what was recorded under no_grad, end here */
+        if (op & AGX_STRIP_HOOK) { /* its hooks have run */
+            op &= ~(uint32_t)AGX_STRIP_HOOK;
+            goto again;
+        }
         if (op & AGX_STRIP_RETAIN) {
             retain(t, id, dz);
             op &= ~(uint32_t)AGX_STRIP_RETAIN;
@@ -156,13 +160,19 @@ again:
     }
 }
 
+void agx_sweep_scalar(ag_tape *t, uint32_t id) {
+    double *adjoint = agx_adjoint(t, id);
+    if (*adjoint != 0) sweep_one(t, agx_entry(t, id), adjoint, id);
+}
+
 uint32_t agx_scalar_sweep(ag_tape *t, uint32_t id) {
     while (id > 0) {
         uint32_t low = id & ~(uint32_t)(AG_STRIP_CHUNK - 1);
         const ag_entry *chunk = t->head.strip[id >> AG_STRIP_BITS];
         double *adjoint = agx_adjoint(t, low);
         for (uint32_t i = id - low;; i--) {
-            if (agx_is_wide(&chunk[i])) return low + i; /* so is the sentinel: 0 ends the tape */
+            /* the sentinel is wide, too: 0 ends the tape */
+            if (chunk[i].op & (AG_WIDE | AGX_STRIP_HOOK)) return low + i;
             if (adjoint[i] != 0) sweep_one(t, &chunk[i], &adjoint[i], low + i);
             if (i == 0) break;
         }

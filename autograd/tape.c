@@ -242,6 +242,7 @@ ag_mark ag_tape_mark(const ag_tape *t) {
                      .scope_events = t->scope_events,
                      .scope = t->scope,
                      .held = t->held,
+                     .hooks = t->hooks,
                      .no_grad = t->no_grad,
                      .failed = t->failed};
 }
@@ -280,6 +281,7 @@ ag_status ag_tape_rewind(ag_tape *t, ag_mark m) {
     ag_status status = t->failed ? t->error.status : AG_OK;
     if (t->failed && !m.failed) t->failed = false;
     agx_drop_held(t, m.held);
+    agx_drop_hooks(t, m.hooks);
     clear_adjoints(t, m.id);
     agx_arena_release(&t->arena, (agx_arena_mark){.chunk = m.chunk, .next = m.at, .before = m.before});
     t->labels = m.labels;

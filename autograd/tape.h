@@ -91,7 +91,7 @@ typedef struct ag_mark {
     uint32_t id;
     void *chunk, *at;
     size_t before, used;
-    const void *labels, *scope_events, *scope, *held;
+    const void *labels, *scope_events, *scope, *held, *hooks;
     uint32_t no_grad;
     bool failed;
 } ag_mark;

@@ -24,6 +24,7 @@ enum {
     AGX_STRIP_AFFINE,              /* u.wide points to an agx_affine in the arena                     */
     AGX_STRIP_DETACHED = 1u << 30, /* flag: recorded under no_grad, a constant to every derivative    */
     AGX_STRIP_RETAIN = 1u << 29,   /* flag: ag_retain was called; the adjoint goes to the held list   */
+    AGX_STRIP_HOOK = 1u << 28,     /* flag: ag_hook was called                                        */
     AGX_STRIP_CODE = 0xffffu
 };
 
@@ -52,7 +53,8 @@ enum {
     AGX_LEAF = 1u << 1,     /* differentiable leaf                                                  */
     AGX_DETACHED = 1u << 2, /* recorded under no_grad                                               */
     AGX_RETAIN = 1u << 3,   /* ag_retain was called                                                 */
-    AGX_INVALID = 1u << 4   /* leaf without a tensor: its adjoint is left over from a failed sweep  */
+    AGX_INVALID = 1u << 4,  /* leaf without a tensor: its adjoint is left over from a failed sweep  */
+    AGX_HOOK = 1u << 5      /* ag_hook was called                                                   */
 };
 
 typedef struct agx_record {
@@ -77,6 +79,18 @@ typedef struct agx_held {
     double scalar;    /* retained scalar of the strip                                  */
     agx_slot slot;    /* retained tensor value                                         */
 } agx_held;
+
+/** A hook on a value. All of them are a list in the arena, newest first; those of one value are chained in the order in
+ *  which they run, and the first of them holds what a hooked leaf gets in the present sweep. */
+typedef struct agx_hook {
+    struct agx_hook *previous;      /* in the tape's list   */
+    struct agx_hook *before, *next; /* on the same value    */
+    uint32_t id;
+    ag_hook_fn *fn;
+    void *user;
+    double earlier; /* first, leaf of the strip: its adjoint from earlier sweeps         */
+    agx_slot slot;  /* first, other leaf: this sweep's contributions; empty outside of it */
+} agx_hook;
 
 /* ---- the tape ------------------------------------------------------------------------------------------------------ */
 
@@ -116,6 +130,7 @@ struct ag_tape {
     agx_pool pool;
     ag_workspace work;
     agx_held *held;
+    agx_hook *hooks;
     /* annotations */
     const agx_label *labels;
     const agx_scope_event *scope_events;
@@ -153,6 +168,15 @@ static inline agx_record *agx_record_of(const ag_tape *t, uint32_t id) {
 static inline bool agx_detached(const ag_entry *e) {
     return agx_is_wide(e) ? (((const agx_record *)e->u.wide)->flags & AGX_DETACHED) != 0
                           : (e->op & AGX_STRIP_DETACHED) != 0;
+}
+/** A differentiable leaf of the strip. */
+static inline bool agx_is_scalar_leaf(const ag_entry *e) {
+    return (e->op & ~(uint32_t)AGX_STRIP_HOOK) == AGX_STRIP_LEAF;
+}
+static inline bool agx_hooked(const ag_tape *t, uint32_t id) {
+    const ag_entry *e = agx_entry(t, id);
+    return agx_is_wide(e) ? (((const agx_record *)e->u.wide)->flags & AGX_HOOK) != 0
+                          : (e->op & AGX_STRIP_HOOK) != 0;
 }
 static inline const ag_meta *agx_meta_at(const ag_tape *t, uint32_t id) {
     const agx_record *r = agx_record_of(t, id);
@@ -251,11 +275,27 @@ ag_status agx_give_numbers(ag_tape *t, const ag_op *op, uint32_t id, ag_value v)
 /** Add x to a slot of layout meta; an empty slot takes a count of x's buffer, or a copy when it has none. */
 ag_status agx_slot_add(ag_tape *t, agx_slot *slot, const ag_meta *meta, const ag_array *x, agx_buffer *buffer);
 
+/** The same past the hooks, for a leaf with a derivative. */
+ag_status agx_give_leaf(ag_tape *t, const ag_op *op, uint32_t id, ag_value v);
+/** A waiting adjoint of layout meta as a scratch value that takes over its buffer. */
+ag_value agx_adopt(ag_tape *t, const ag_meta *meta, agx_slot *slot);
+
+/* hook.c */
+agx_hook *agx_hook_of(const ag_tape *t, uint32_t id); /* the first of a hooked value */
+/** v, the adjoint of a hooked id, through all its hooks; a failed value, and a failed tape, where one of them fails. */
+ag_value agx_run_hooks(ag_tape *t, uint32_t id, ag_value v);
+/** A sweep from `top` begins: leaves of the strip with hooks start from zero. */
+void agx_hooks_begin(ag_tape *t, uint32_t top);
+/** A sweep failed: what waits for a hook is dropped. */
+void agx_hooks_abandon(ag_tape *t);
+void agx_drop_hooks(ag_tape *t, const agx_hook *until); /* forget those newer than `until` */
+
 /* affine.c: the adjoint of a neuron's operands. */
 void agx_sweep_affine(const ag_tape *t, const agx_affine *a, double dz);
 
-/* scalar.c: sweep the scalars from id downwards; returns the first tensor record met, 0 at the end. */
+/* scalar.c: sweep the scalars from id downwards; returns the first tensor record or hooked scalar met, 0 at the end. */
 uint32_t agx_scalar_sweep(ag_tape *t, uint32_t id);
+void agx_sweep_scalar(ag_tape *t, uint32_t id); /* one scalar, hooks or not */
 
 /* adjoint.c */
 ag_status agx_hold_leaf(ag_tape *t, uint32_t id);
