@@ -212,8 +212,8 @@ ag_status ag_backward_from(ag_value y, ag_value seed) { return backward(y, &seed
 
 static bool bit(const uint8_t *bits, uint32_t id) { return (bits[id >> 3] >> (id & 7)) & 1; }
 
-void agx_mark_dependents(const ag_tape *t, uint8_t *depends, uint32_t top) {
-    for (uint32_t id = 1; id <= top; id++) {
+void agx_mark_dependents(const ag_tape *t, uint8_t *depends, uint32_t from, uint32_t top) {
+    for (uint32_t id = from; id <= top; id++) {
         const ag_entry *e = agx_entry(t, id);
         if (bit(depends, id) || agx_detached(e)) continue;
         const agx_record *r = agx_record_of(t, id);
@@ -272,10 +272,10 @@ ag_status agx_record_rule(ag_tape *t, uint32_t id, const uint8_t *depends, uint3
     return ag_tape_status(t);
 }
 
-static ag_value ones_like(ag_value y) {
+ag_value agx_full_like(ag_value y, double c) {
     const ag_meta *meta = agx_meta_at(y.tape, y.id);
-    if (!agx_record_of(y.tape, y.id)) return ag_scalar_constant(y.tape, 1);
-    return ag_full(y.tape, meta->dtype, meta->rank, meta->dim, 1);
+    if (!agx_record_of(y.tape, y.id)) return ag_scalar_constant(y.tape, c);
+    return ag_full(y.tape, meta->dtype, meta->rank, meta->dim, c);
 }
 
 /* The seeds, on the tape; several roots may be one value. */
@@ -283,7 +283,7 @@ static ag_status plant_all(ag_tape *t, const ag_value *y, const ag_value *seed, 
     for (int j = 0; j < ny; j++) {
         ag_status status = check_root(t, "grad", y[j], seed ? &seed[j] : NULL);
         if (status != AG_OK) return status;
-        ag_value s = seed ? seed[j] : ones_like(y[j]);
+        ag_value s = seed ? seed[j] : agx_full_like(y[j], 1);
         ag_dtype dtype = agx_meta_at(t, y[j].id)->dtype;
         if (s.id && agx_meta_at(t, s.id)->dtype != dtype) s = ag_cast(s, dtype);
         if (adjoint[y[j].id]) s = ag_add(agx_handle(t, adjoint[y[j].id]), s);
@@ -296,13 +296,8 @@ static ag_status plant_all(ag_tape *t, const ag_value *y, const ag_value *seed, 
 static ag_status collect(ag_tape *t, const ag_value *wrt, int n, const uint32_t *adjoint, uint32_t top,
                          ag_value *dx) {
     for (int i = 0; i < n; i++) {
-        const ag_meta *meta = agx_meta_at(t, wrt[i].id);
-        if (wrt[i].id <= top && adjoint[wrt[i].id])
-            dx[i] = agx_handle(t, adjoint[wrt[i].id]);
-        else if (!agx_record_of(t, wrt[i].id))
-            dx[i] = ag_scalar_constant(t, 0);
-        else
-            dx[i] = ag_full(t, meta->dtype, meta->rank, meta->dim, 0);
+        const bool reached = wrt[i].id <= top && adjoint[wrt[i].id];
+        dx[i] = reached ? agx_handle(t, adjoint[wrt[i].id]) : agx_full_like(wrt[i], 0);
     }
     return ag_tape_status(t);
 }
@@ -331,7 +326,7 @@ ag_status ag_grad(const ag_value *y, const ag_value *seed, int ny, const ag_valu
         if (wrt[i].id <= top) depends[wrt[i].id >> 3] = (uint8_t)(depends[wrt[i].id >> 3] | 1u << (wrt[i].id & 7));
     }
     t->sweeping = true;
-    agx_mark_dependents(t, depends, top);
+    agx_mark_dependents(t, depends, 1, top);
     status = plant_all(t, y, seed, ny, adjoint);
     for (uint32_t id = top; id > 0 && status == AG_OK; id--) {
         const agx_record *r = agx_record_of(t, id);

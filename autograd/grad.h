@@ -22,6 +22,18 @@ AG_API ag_status ag_backward_from(ag_value y, ag_value seed);
 AG_API ag_status ag_grad(const ag_value *y, const ag_value *seed, int ny, const ag_value *wrt, int n,
                          ag_value *dx);
 
+/** Differentiable tangents (forward mode): dy[j] = sum_i (d y[j] / d x[i]) v[i], recorded on the tape, so that it can
+ *  be differentiated again. v[i] has x[i]'s shape; v NULL: ones. x may be any floating values, leaves or not; a root that
+ *  does not depend on them gets zeros. Where x[i] is computed from x[k], v[i] is added to what v[k] makes of it:
+ *  <dy, w> = <v, dx> holds with the dx of ag_grad for the seeds w.
+ *  Edges:  zero tangents are multiplied, as zero adjoints are: 0 times an infinite derivative is NaN
+ *  Errors: AG_ERROR_SHAPE (names x and v), AG_ERROR_DTYPE (an x that is not floating), AG_ERROR_VALUE (a negative
+ *          number), AG_ERROR_DERIVATIVE (names the operation that has no rule), AG_ERROR_MEMORY, AG_ERROR_STALE, the
+ *          tape's failure if it has one
+ *  Source: where a row has no rule for it, the transpose of its reverse rule: J v = d/dw <v, J'w>
+ *          (Townsend 2017, "A new trick for calculating Jacobian vector products") */
+AG_API ag_status ag_jvp(const ag_value *y, int ny, const ag_value *x, const ag_value *v, int n, ag_value *dy);
+
 /** Keep the adjoint of an inner value in later backward sweeps, for ag_item_grad and ag_adjoint_f64;
  *  repeated sweeps add. */
 AG_API void ag_retain(ag_value v);

@@ -89,7 +89,7 @@ static void mark_differentiable(work *w) {
         const agx_record *r = agx_record_of(w->t, id);
         if (r ? (r->flags & AGX_LEAF) && (r->flags & AGX_NEEDS) : agx_is_scalar_leaf(e)) set_bit(w->needed, id);
     }
-    agx_mark_dependents(w->t, w->needed, w->top);
+    agx_mark_dependents(w->t, w->needed, 1, w->top);
 }
 
 /* ---- names and scopes --------------------------------------------------------------------------------------------- */

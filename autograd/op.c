@@ -119,7 +119,7 @@ ag_status ag_op_check(const ag_op *op, ag_error *error) {
         wrong = "outputs must be 1 to 4";
     else if (op->min_in > op->max_in)
         wrong = "min_in exceeds max_in";
-    else if (op->compose ? op->forward || op->vjp : !op->infer)
+    else if (op->compose ? op->forward || op->vjp || op->jvp : !op->infer)
         wrong = "infer is missing, or compose and rules are mixed";
     else if (!op->compose && view == (op->forward != NULL))
         wrong = "a view has no forward; all others have one";

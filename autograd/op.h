@@ -96,8 +96,29 @@ AG_API const void *ag_build_attrs(const ag_build *b);
 AG_API ag_tape *ag_build_tape(const ag_build *b);
 AG_API void ag_build_result(ag_build *b, ag_value result);
 
-/** What a forward-mode rule sees. */
+/** What a forward-mode rule sees: operands with tangents, results that get theirs. It computes the tangent of each
+ *  output with the ordinary operations from those operands that have one, and answers with ag_give_tangent(f, k, v).
+ *  Values that failed need no check. A rule is optional: rows with AG_TRAIT_LINEAR are applied to the tangents
+ *  themselves, and for all others the vjp is differentiated with respect to its adjoint, which gives the same at
+ *  about twice the cost. */
 typedef struct ag_forward ag_forward;
+
+/** Does operand i move? One that does not has no tangent: its part is zero and need not be computed. */
+AG_API bool ag_has_tangent(const ag_forward *f, uint32_t i);
+/** Tangent of operand i, of its shape and dtype; zeros for one that does not move. */
+AG_API ag_value ag_tangent(ag_forward *f, uint32_t i);
+/** Operand i and output k. Refused (AG_ERROR_KEEPS) unless the row's `keeps` names them, as in a reverse rule. */
+AG_API ag_value ag_primal_in(ag_forward *f, uint32_t i);
+AG_API ag_value ag_primal_out(ag_forward *f, uint32_t k);
+AG_API const ag_meta *ag_primal_in_meta(const ag_forward *f, uint32_t i);
+AG_API const ag_meta *ag_primal_out_meta(const ag_forward *f, uint32_t k);
+AG_API uint32_t ag_forward_count(const ag_forward *f);
+AG_API const void *ag_forward_attrs(const ag_forward *f);
+AG_API const ag_op *ag_forward_op(const ag_forward *f);
+AG_API ag_tape *ag_forward_tape(const ag_forward *f);
+/** Add v to the tangent of output k: repeats it over dimensions it lacks, casts to the output's dtype, checks the
+ *  shape and accumulates. An output that is given nothing does not move. */
+AG_API void ag_give_tangent(ag_forward *f, uint32_t k, ag_value v);
 
 /* ---- the descriptor -------------------------------------------------------------------------------- */
 
@@ -199,7 +220,7 @@ struct ag_op {
     ag_status (*forward)(const ag_eval *e);
     ag_status (*compose)(ag_build *b); /* a composite records others; then no forward, no vjp */
     ag_status (*vjp)(ag_reverse *r);
-    ag_status (*jvp)(ag_forward *f);
+    ag_status (*jvp)(ag_forward *f);   /* optional; reads what `keeps` names */
     double (*cost)(const ag_query *q); /* floating-point operations */
     const ag_probe *probe;
 };

@@ -260,9 +260,18 @@ struct ag_reverse {
     ag_value dy[4];
 };
 
+/** What a forward rule sees: see op.h. It reads operands and outputs as a recorded reverse rule does, by the same
+ *  contract: `reading` is that rule's view of the record. */
+struct ag_forward {
+    ag_reverse reading;
+    uint32_t *tangent; /* id of the tangent of each id, 0: none */
+};
+
 /* grad.c: the parts of the recorded gradient. */
-/** Mark every id up to `top` that depends on a marked one through an operand with a derivative: one bit per id. */
-void agx_mark_dependents(const ag_tape *t, uint8_t *depends, uint32_t top);
+/** Mark every id in [from, top] that depends on a marked one through an operand with a derivative: one bit per id. */
+void agx_mark_dependents(const ag_tape *t, uint8_t *depends, uint32_t from, uint32_t top);
+/** A constant c of y's shape and dtype, on the strip when y is a scalar there. */
+ag_value agx_full_like(ag_value y, double c);
 /** Record the rule of one operation (`id` is its output 0), answering for the operands that `depends` marks. */
 ag_status agx_record_rule(ag_tape *t, uint32_t id, const uint8_t *depends, uint32_t *adjoint, agx_watch *watch);
 
@@ -289,6 +298,15 @@ void agx_hooks_begin(ag_tape *t, uint32_t top);
 /** A sweep failed: what waits for a hook is dropped. */
 void agx_hooks_abandon(ag_tape *t);
 void agx_drop_hooks(ag_tape *t, const agx_hook *until); /* forget those newer than `until` */
+/* transpose.c: tangents of a record that has no forward rule. */
+/** Grown with the tape, and empty between two records. */
+typedef struct agx_transpose {
+    uint8_t *depends;  /* a bit per id */
+    uint32_t *adjoint; /* one per id   */
+    size_t capacity;   /* ids          */
+} agx_transpose;
+ag_status agx_transpose_rule(ag_forward *f, agx_transpose *room);
+void agx_transpose_clear(agx_transpose *room);
 
 /* affine.c: the adjoint of a neuron's operands. */
 void agx_sweep_affine(const ag_tape *t, const agx_affine *a, double dz);
@@ -303,6 +321,7 @@ agx_held *agx_held_of(const ag_tape *t, uint32_t id); /* NULL: not held */
 
 /* ops/elementwise.c, scalar.c */
 ag_status agx_elementwise_vjp(ag_reverse *r);
+ag_status agx_elementwise_jvp(ag_forward *f);
 double agx_scalar_value(enum agx_row row, double x, double y, double c);
 
 #endif

@@ -195,6 +195,26 @@ ag_status agx_elementwise_vjp(ag_reverse *r) {
     return AG_OK;
 }
 
+/* The rule is linear in dz and acts element by element: fed with the tangent of an operand it gives that operand's part
+ * of the result's tangent. */
+ag_status agx_elementwise_jvp(ag_forward *f) {
+    const ag_op *op = ag_forward_op(f);
+    const enum agx_row row = row_of(op);
+    const void *attrs = ag_forward_attrs(f);
+    const double c = attrs ? *(const double *)attrs : 0;
+    ag_value x = {.tape = ag_forward_tape(f)}, y = x, z = x;
+    if (op->keeps & AG_IN(0)) x = ag_primal_in(f, 0);
+    if (op->keeps & AG_IN(1)) y = ag_primal_in(f, 1);
+    if (op->keeps & AG_OUT(0)) z = ag_primal_out(f, 0);
+    for (uint32_t i = 0; i < op->min_in; i++) {
+        if (!ag_has_tangent(f, i)) continue;
+        const ag_value v = ag_cast(ag_tangent(f, i), ag_primal_out_meta(f, 0)->dtype);
+        const bool same = i == 0 ? info[row].dx_is_dz : info[row].dy_is_dz;
+        ag_give_tangent(f, 0, same ? v : recorded(row, (int)i, x, y, z, v, c));
+    }
+    return AG_OK;
+}
+
 /* ---- descriptors -------------------------------------------------------------------------------------------------------------- */
 
 #define IN0  AG_IN(0)
@@ -226,6 +246,7 @@ const ag_op agx_elementwise_ops[AGX_ROW_COUNT] = {
                             .infer = infer,                                                                       \
                             .forward = forward,                                                                   \
                             .vjp = agx_elementwise_vjp,                                                           \
+                            .jvp = agx_elementwise_jvp,                                                           \
                             .probe = &probe_##row_name},
 #include "elementwise.def"
 #undef ROW

@@ -187,6 +187,12 @@ static ag_status matmul_vjp(ag_reverse *r) {
     return AG_OK;
 }
 
+static ag_status matmul_jvp(ag_forward *f) {
+    if (ag_has_tangent(f, 0)) ag_give_tangent(f, 0, ag_matmul(ag_tangent(f, 0), ag_primal_in(f, 1)));
+    if (ag_has_tangent(f, 1)) ag_give_tangent(f, 0, ag_matmul(ag_primal_in(f, 0), ag_tangent(f, 1)));
+    return AG_OK;
+}
+
 static double matmul_cost(const ag_query *q) {
     const ag_meta *x = q->in[0], *y = q->in[1];
     const double inner = (double)x->dim[x->rank - 1], n = y->rank > 1 ? (double)y->dim[y->rank - 1] : 1;
@@ -227,6 +233,7 @@ const ag_op agx_op_matmul = {
     .infer = matmul_infer,
     .forward = matmul_forward,
     .vjp = matmul_vjp,
+    .jvp = matmul_jvp,
     .cost = matmul_cost,
     .probe = &matmul_probe,
 };
@@ -289,6 +296,14 @@ static ag_status linear_vjp(ag_reverse *r) {
     return AG_OK;
 }
 
+static ag_status linear_jvp(ag_forward *f) {
+    const ag_value none = {0};
+    if (ag_has_tangent(f, 0)) ag_give_tangent(f, 0, ag_linear(ag_tangent(f, 0), ag_primal_in(f, 1), none));
+    if (ag_has_tangent(f, 1)) ag_give_tangent(f, 0, ag_linear(ag_primal_in(f, 0), ag_tangent(f, 1), none));
+    if (ag_has_tangent(f, 2)) ag_give_tangent(f, 0, ag_tangent(f, 2));
+    return AG_OK;
+}
+
 static double linear_cost(const ag_query *q) {
     const ag_meta *x = q->in[0], *w = q->in[1];
     double rows = 1;
@@ -320,6 +335,7 @@ const ag_op agx_op_linear = {
     .infer = linear_infer,
     .forward = linear_forward,
     .vjp = linear_vjp,
+    .jvp = linear_jvp,
     .cost = linear_cost,
     .probe = &linear_probe,
 };

@@ -49,6 +49,20 @@ static ag_status log_softmax_vjp(ag_reverse *r) {
     return AG_OK;
 }
 
+/** The Jacobian of softmax is symmetric: forwards and backwards are one operation. */
+static ag_status softmax_jvp(ag_forward *f) {
+    const void *attrs = ag_forward_attrs(f);
+    ag_give_tangent(f, 0, agx_apply2(&agx_op_softmax_grad, ag_primal_out(f, 0), ag_tangent(f, 0), attrs));
+    return AG_OK;
+}
+/** dx - sum softmax(x) dx */
+static ag_status log_softmax_jvp(ag_forward *f) {
+    const agx_axis_attrs *a = ag_forward_attrs(f);
+    const ag_value dx = ag_tangent(f, 0), p = ag_exp(ag_primal_out(f, 0));
+    ag_give_tangent(f, 0, ag_sub(dx, ag_sum(ag_mul(p, dx), (const int[1]){(int)a->axis}, 1, true)));
+    return AG_OK;
+}
+
 static const char *const softmax_partials[] = {"y_i ([i = j] - y_j)"};
 static const char *const log_softmax_partials[] = {"[i = j] - exp(y_j)"};
 static const ag_probe_case softmax_cases[] = {
@@ -76,6 +90,7 @@ const ag_op agx_op_softmax = {
     .infer = softmax_infer,
     .forward = softmax_forward,
     .vjp = softmax_vjp,
+    .jvp = softmax_jvp,
     .cost = softmax_cost,
     .probe = &softmax_probe,
 };
@@ -94,6 +109,7 @@ const ag_op agx_op_log_softmax = {
     .infer = softmax_infer,
     .forward = log_softmax_forward,
     .vjp = log_softmax_vjp,
+    .jvp = log_softmax_jvp,
     .cost = softmax_cost,
     .probe = &softmax_probe,
 };
