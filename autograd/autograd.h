@@ -9,6 +9,7 @@
 #include "tape.h"      /* recording                    */
 #include "ops.h"       /* what can be recorded         */
 #include "grad.h"      /* sweeps                       */
+#include "higher.h"    /* Jacobians, Hessians           */
 #include "op.h"        /* to write an operation        */
 #include "gradcheck.h" /* ... and to trust it          */
 #include "inspect.h"   /* looking at a graph           */

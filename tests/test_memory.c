@@ -162,6 +162,28 @@ static ag_status second_order(ag_tape *t, double *out) {
     return status;
 }
 
+/* Rows, linear rows, rules of their own and transposed ones; then the compositions. */
+static ag_status forward_mode(ag_tape *t, double *out) {
+    ag_value x = ag_array_leaf(t, AG_F64, 2, (const int64_t[]){2, 2}, (const double[]){0.1, 0.2, 0.3, 0.4}),
+             s = ag_scalar(t, 1.5);
+    const ag_value target = ag_array_constant(t, AG_I64, 1, (const int64_t[]){2}, (const double[]){1, 0});
+    const ag_value h = ag_softmax(ag_matmul(ag_tanh(ag_mul(x, s)), ag_transpose(x, 0, 1)), 1);
+    ag_value y = ag_cross_entropy(ag_cat((const ag_value[]){h, ag_exp(x)}, 2, 1), target), in[2] = {x, s}, d,
+             hv[2], m[4];
+    ag_status status = ag_jvp(&y, 1, in, NULL, 2, &d);
+    if (status == AG_OK) status = ag_hvp(y, in, NULL, 2, hv);
+    if (status != AG_OK) return status;
+    out[0] = ag_item(d);
+    out[1] = ag_item(hv[1]);
+    status = ag_jacobian(h, s, m); /* forward */
+    if (status == AG_OK) out[2] = ag_item(ag_sum_all(ag_square(*m)));
+    if (status == AG_OK) status = ag_jacobian(h, x, m); /* reverse */
+    if (status == AG_OK) out[3] = ag_item(ag_sum_all(ag_square(*m)));
+    if (status == AG_OK) status = ag_hessian(y, in, 2, m);
+    if (status == AG_OK) out[4] = ag_item(ag_sum_all(m[1]));
+    return status == AG_OK ? ag_tape_status(t) : status;
+}
+
 static ag_status scalars(ag_tape *t, double *out) {
     ag_value w[40], x[40], y = ag_scalar(t, 0.1), first = y, d;
     for (int i = 0; i < 40; i++) {
@@ -220,8 +242,8 @@ static ag_status calls(ag_tape *t, double *out) {
     return ag_tape_status(t);
 }
 
-static activity *const activities[] = {second_order, scalars, annotations, calls};
-static const char *const activity_names[] = {"second order", "scalars", "annotations", "calls"};
+static activity *const activities[] = {second_order, forward_mode, scalars, annotations, calls};
+static const char *const activity_names[] = {"second order", "forward mode", "scalars", "annotations", "calls"};
 enum { ACTIVITIES = sizeof activities / sizeof activities[0] };
 
 START_TEST(every_allocation_of_other_activities_may_fail) {
