@@ -1,4 +1,4 @@
-/* gradcheck: the comparison itself - evaluate, differentiate by both sweeps, take differences, judge.
+/* gradcheck: the comparison itself - evaluate, differentiate by all sweeps, take differences, judge.
  *
  * An element passes when the difference of any step size agrees with the tape: where one step is too coarse for the
  * function's curvature, or too fine for its magnitude, another one is not.
@@ -211,6 +211,24 @@ static ag_status compare_sweeps(agx_gradcheck *c, int order) {
     return status;
 }
 
+/* <Jv, w> = <v, J'w>: forward and reverse mode are transposes of each other. */
+static ag_status compare_forward(agx_gradcheck *c, int order) {
+    ag_gradcheck_report *r = c->report;
+    double scale = 1;
+    r->cotangent = 0;
+    for (int64_t k = 0; k < c->total; k++) {
+        r->cotangent += c->recorded[k] * c->direction[k];
+        scale += fabs(c->recorded[k] * c->direction[k]);
+    }
+    bool ran = false;
+    ag_status status = agx_gradcheck_tangent(c, order, &ran, &r->tangent);
+    const bool agrees = ran && fabs(r->tangent - r->cotangent) <= sweep_tolerance * scale;
+    if (ran && !agrees) r->verdict = AG_GRADCHECK_FORWARD;
+    r->forward_ran = ran && (order == 1 || r->forward_ran); /* of all orders so far */
+    r->forward_agrees = r->forward_ran && agrees;
+    return status;
+}
+
 static bool same_bits(const double *x, const double *y, int64_t n) {
     return n == 0 || memcmp(x, y, (size_t)n * sizeof *x) == 0;
 }
@@ -242,7 +260,8 @@ static ag_status check_order(agx_gradcheck *c, int order) {
     const ag_gradcheck_mode mode = c->options.mode;
     status = mode == AG_GRADCHECK_ELEMENTS || (mode == AG_GRADCHECK_AUTO && few) ? by_elements(c, order)
                                                                                  : by_directions(c, order);
-    return status == AG_OK ? compare_sweeps(c, order) : status;
+    if (status == AG_OK) status = compare_sweeps(c, order);
+    return status == AG_OK && r->verdict == AG_GRADCHECK_PASSED ? compare_forward(c, order) : status;
 }
 
 /* ---- the check ----------------------------------------------------------------------------------------------------------- */

@@ -54,6 +54,7 @@ typedef enum ag_gradcheck_verdict {
     AG_GRADCHECK_PASSED,
     AG_GRADCHECK_WRONG,      /* the derivative disagrees with the differences                          */
     AG_GRADCHECK_SWEEPS,     /* ag_grad agrees with them, ag_backward does not                         */
+    AG_GRADCHECK_FORWARD,    /* ag_grad agrees with them, ag_jvp does not                              */
     AG_GRADCHECK_KINK,       /* no derivative at this point, and the tape's lies between both sides    */
     AG_GRADCHECK_CHANGING,   /* the function or its gradient differs when it is evaluated twice        */
     AG_GRADCHECK_NOT_FINITE, /* the function's value is not finite at this point                       */
@@ -84,6 +85,10 @@ typedef struct ag_gradcheck_report {
     int64_t compared, disagreeing; /* derivatives of that order                                        */
     double tolerance;
     bool deterministic, sweeps_agree;
+    /* Forward mode, up to that order: <Jv, w> by ag_jvp and <v, J'w> by ag_grad, v and w random. An operation without a
+     * derivative of the derivative has no forward mode; then there is nothing to compare. */
+    bool forward_ran, forward_agrees;
+    double tangent, cotangent; /* <Jv, w>; <v, J'w>                                                        */
     bool weighted;             /* the result has several elements: derivatives are those of sum(w * result) */
     ag_gradcheck_sample worst; /* also when it passed, in element mode                                 */
     /* Composite functions: the first operation whose own rule disagrees with differences of its own forward. */

@@ -1,4 +1,4 @@
-/* gradcheck_function: the function under check as numbers - its value, and its gradient by either sweep.
+/* gradcheck_function: the function under check as numbers - its value, its gradient by either sweep, its tangent.
  *
  * One tape serves all evaluations; each begins with a rewind and with the generator set back, so a random operation
  * draws the same numbers every time. */
@@ -138,4 +138,24 @@ ag_status agx_gradcheck_gradient(agx_gradcheck *c, int order, bool recorded, dou
         out += count;
     }
     return status == AG_OK ? AG_OK : fail_tape(c);
+}
+
+ag_status agx_gradcheck_tangent(agx_gradcheck *c, int order, bool *ran, double *out) {
+    ag_value y, dy;
+    ag_status status = agx_gradcheck_build(c, order, &y);
+    if (status != AG_OK) return status;
+    const int n = wanted(c);
+    const double *v = c->direction;
+    for (int i = 0; i < n; i++) { /* the gradient's place serves for the tangents */
+        const ag_meta *meta = ag_meta_of(c->wrt[i]);
+        c->dx[i] = ag_array_constant(c->t, AG_F64, meta->rank, meta->dim, v);
+        v += ag_meta_count(meta);
+    }
+    *ran = ag_tape_status(c->t) == AG_OK && ag_jvp(&y, 1, c->wrt, c->dx, n, &dy) == AG_OK;
+    if (*ran) *out = ag_item(dy);
+    status = ag_tape_status(c->t);
+    if (status == AG_OK) return AG_OK;
+    if (status != AG_ERROR_DERIVATIVE) return fail_tape(c);
+    (void)!ag_tape_rewind(c->t, c->start); /* it returns, and so clears, that failure */
+    return AG_OK;
 }

@@ -37,6 +37,8 @@ ag_status agx_gradcheck_build(agx_gradcheck *c, int order, ag_value *y);
 ag_status agx_gradcheck_evaluate(agx_gradcheck *c, int order, double *value);
 /** Its gradient as numbers, inputs in order: by ag_grad, or by ag_backward. */
 ag_status agx_gradcheck_gradient(agx_gradcheck *c, int order, bool recorded, double *out);
+/** Its derivative along `direction`, by ag_jvp; *ran false: the tape cannot push tangents through it. */
+ag_status agx_gradcheck_tangent(agx_gradcheck *c, int order, bool *ran, double *out);
 int64_t agx_gradcheck_count(const ag_gradcheck_input *x); /* elements */
 ag_status agx_gradcheck_fail(agx_gradcheck *c, ag_status status, const char *message);
 

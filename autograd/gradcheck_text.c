@@ -108,6 +108,7 @@ size_t ag_gradcheck_text(const ag_gradcheck_report *r, char *text, size_t size) 
         [AG_GRADCHECK_PASSED] = "passed",
         [AG_GRADCHECK_WRONG] = "FAILED, the derivative is wrong",
         [AG_GRADCHECK_SWEEPS] = "FAILED, ag_backward is wrong where ag_grad is right",
+        [AG_GRADCHECK_FORWARD] = "FAILED, ag_jvp is wrong where ag_grad is right",
         [AG_GRADCHECK_KINK] = "no answer, the function has a kink at this point: choose another one",
         [AG_GRADCHECK_CHANGING] = "FAILED, the function is not deterministic",
         [AG_GRADCHECK_NOT_FINITE] = "no answer, the function is not finite at this point: choose another one",
@@ -121,6 +122,15 @@ size_t ag_gradcheck_text(const ag_gradcheck_report *r, char *text, size_t size) 
     case AG_GRADCHECK_PASSED:
         put(&s, "  up to order %d; %" PRId64 " %s at the last, relative error at most %.3g allowed\n", r->order,
             r->compared, what, r->tolerance);
+        put(&s, "  forward mode %s\n",
+            r->forward_ran ? "agrees: <Jv, w> = <v, J'w>" : "has not been compared: the tape has no rule for it");
+        break;
+    case AG_GRADCHECK_FORWARD:
+        put(&s, "  order %d, along a random direction v and for random weights w:\n", r->order);
+        put(&s, "    <Jv, w> by ag_jvp       %+.12g\n    <v, J'w> by ag_grad     %+.12g\n", r->tangent,
+            r->cotangent);
+        put_likeness(&s, r->tangent, r->cotangent);
+        put_blame(&s, r);
         break;
     case AG_GRADCHECK_NOT_FINITE: break;
     case AG_GRADCHECK_CHANGING:

@@ -116,6 +116,7 @@ static void blame(agx_gradcheck *c, const subject *s, uint32_t id, const ag_grad
     const char *name = s->op ? s->op->name : "affine";
     r->record = id;
     r->local = inner->worst;
+    if (inner->verdict == AG_GRADCHECK_FORWARD) r->local.input = -1; /* no operand of its own: tangents add up */
     snprintf(r->operation, sizeof r->operation, "%s", name);
     size_t at = agx_value_text(c->t, id, r->place, sizeof r->place);
     char scope[80];
@@ -149,9 +150,9 @@ ag_status agx_gradcheck_walk(agx_gradcheck *c, ag_value y) {
         status = check_record(c, &s, id, &inner);
         if (status == AG_ERROR_MEMORY) break;
         /* what cannot be repeated by itself is not to blame; a kink explains a kink only */
-        const bool kink = inner.verdict == AG_GRADCHECK_KINK, found = inner.verdict == AG_GRADCHECK_WRONG ||
-                                                                      inner.verdict == AG_GRADCHECK_SWEEPS ||
-                                                                      inner.verdict == AG_GRADCHECK_CHANGING;
+        const bool kink = inner.verdict == AG_GRADCHECK_KINK,
+                   found = inner.verdict == AG_GRADCHECK_WRONG || inner.verdict == AG_GRADCHECK_SWEEPS ||
+                           inner.verdict == AG_GRADCHECK_FORWARD || inner.verdict == AG_GRADCHECK_CHANGING;
         if (status == AG_OK && (found || (kink && c->report->verdict == AG_GRADCHECK_KINK)))
             blame(c, &s, id, &inner);
     }

@@ -234,6 +234,48 @@ START_TEST(a_fault_of_one_sweep_alone_is_found) {
 }
 END_TEST
 
+static ag_status doubled_jvp(ag_forward *f) {
+    ag_give_tangent(f, 0, ag_mul_number(ag_mul(ag_tangent(f, 0), ag_cos(ag_primal_in(f, 0))), 2));
+    return AG_OK;
+}
+static ag_status no_rule(ag_forward *f) {
+    (void)f;
+    return AG_ERROR_DERIVATIVE;
+}
+static ag_status misshapen_jvp(ag_forward *f) {
+    ag_give_tangent(f, 0, ag_full(ag_forward_tape(f), AG_F64, 1, (const int64_t[]){7}, 1));
+    return AG_OK;
+}
+
+START_TEST(a_wrong_forward_rule_is_found_and_a_missing_one_is_said) {
+    ag_op op = sine;
+    op.jvp = doubled_jvp;
+    fault = RIGHT;
+    ag_gradcheck_report r;
+    ck_assert_int_eq(ag_gradcheck_op(&op, NULL, &three, 1, NULL, &r), AG_OK);
+    require_verdict(&r, AG_GRADCHECK_FORWARD);
+    ck_assert_int_eq(r.order, 1);
+    ck_assert(!r.forward_agrees);
+    ck_assert_double_eq_tol(r.tangent, 2 * r.cotangent, 1e-12);
+    ck_assert_str_eq(r.operation, "test_sine");
+    require_text(&r, WORDS("ag_jvp is wrong", "<Jv, w>", "a factor of 2 too large", "test_sine"));
+    r = check_sine(RIGHT); /* its reverse rule is transposed */
+    ck_assert(r.forward_ran && r.forward_agrees);
+    require_text(&r, WORDS("passed", "forward mode agrees"));
+
+    op.jvp = no_rule;
+    ck_assert_int_eq(ag_gradcheck_op(&op, NULL, &three, 1, NULL, &r), AG_OK);
+    require_verdict(&r, AG_GRADCHECK_PASSED);
+    ck_assert(!r.forward_ran && !r.forward_agrees);
+    require_text(&r, WORDS("passed", "has not been compared"));
+
+    op.jvp = misshapen_jvp;
+    ck_assert_int_eq(ag_gradcheck_op(&op, NULL, &three, 1, NULL, &r), AG_ERROR_SHAPE);
+    require_verdict(&r, AG_GRADCHECK_NOT_RUN);
+    ck_assert_ptr_nonnull(strstr(r.error.message, "test_sine"));
+}
+END_TEST
+
 START_TEST(a_fault_of_the_second_order_is_traced_to_the_derivative_that_has_it) {
     const ag_gradcheck_report r = check_sine(SECOND_ORDER);
     require_verdict(&r, AG_GRADCHECK_WRONG);
@@ -453,6 +495,7 @@ Suite *gradcheck_suite(void) {
     tcase_add_loop_test(c, every_registered_operation_passes_by_its_probe, 0, operations());
     tcase_add_test(c, a_flipped_sign_a_factor_and_a_missing_rule_are_called_by_name);
     tcase_add_test(c, a_fault_of_one_sweep_alone_is_found);
+    tcase_add_test(c, a_wrong_forward_rule_is_found_and_a_missing_one_is_said);
     tcase_add_test(c, a_fault_of_the_second_order_is_traced_to_the_derivative_that_has_it);
     tcase_add_test(c, the_probe_of_a_wrong_operation_finds_it);
     tcase_add_test(c, of_a_composite_function_the_first_wrong_operation_is_named);

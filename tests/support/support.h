@@ -38,7 +38,7 @@ typedef struct check_input {
 /** Any function of values; returns the value to be differentiated (any shape). */
 typedef ag_value check_function(ag_tape *t, const ag_value *in, void *user);
 
-/** ag_gradcheck, element by element, with its default tolerances: fails the running test with the report's text. */
+/** ag_gradcheck, element by element, with its default tolerances, forward mode included: fails the running test with the report's text. */
 void check_gradients(const char *what, check_function *f, void *user, const check_input *in, int n, int order);
 
 #endif
