@@ -127,7 +127,17 @@ static bool recorded(ag_tape *t, char text[CASE_TEXT]) {
     return false;
 }
 
+/* The one operation that is no row: it decomposes by its equation. */
+static bool call_einsum(const op_case *c, ag_tape *t, const ag_value *in, ag_value *out, char text[CASE_TEXT]) {
+    const char *equation = json_string_value(json_object_get(c->attrs, "equation"));
+    if (!equation || json_object_size(c->attrs) != 1) return refuse("it needs one equation:", c->op, text);
+    out[0] = ag_einsum(equation, in, c->inputs.n);
+    return recorded(t, text);
+}
+
 bool case_call(const op_case *c, ag_tape *t, const ag_value *in, ag_value *out, int *n, char text[CASE_TEXT]) {
+    *n = 1;
+    if (strcmp(c->op, "einsum") == 0) return call_einsum(c, t, in, out, text);
     const char *chooser = NULL;
     const ag_op *op = find_row(c, &chooser);
     if (!op) return refuse("there is no operation", c->op, text);

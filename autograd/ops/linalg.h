@@ -21,6 +21,36 @@ AG_API ag_value ag_matmul(ag_value x, ag_value y);
  *  Memory:   keeps x and weight */
 AG_API ag_value ag_linear(ag_value x, ag_value weight, ag_value bias);
 
+/** sum_i x_i y_i of two vectors; decomposes.
+ *  Gradient: dx = dz y, dy = dz x
+ *  Edges:    of nothing it is 0
+ *  Errors:   AG_ERROR_SHAPE (not two vectors of one size), AG_ERROR_DTYPE (no float among them) */
+AG_API ag_value ag_dot(ag_value x, ag_value y);
+/** x_i y_j of two vectors; decomposes.
+ *  Gradient: dx = dz y, dy = dz^T x
+ *  Errors:   AG_ERROR_SHAPE (not two vectors) */
+AG_API ag_value ag_outer(ag_value x, ag_value y);
+/** z_o = x^T W_o y + b_o; decomposes.
+ *  Shapes:   x (..., I), y (..., J) with the same leading dimensions; weight (O, I, J); bias (O) or (ag_value){0} for
+ *            none; z (..., O)
+ *  Gradient: dx = sum_o dz_o W_o y, dy = sum_o dz_o W_o^T x, dW_o = dz_o x y^T, db = dz; over leading dimensions
+ *  Errors:   AG_ERROR_SHAPE, AG_ERROR_DTYPE (no float among them) */
+AG_API ag_value ag_bilinear(ag_value x, ag_value y, ag_value weight, ag_value bias);
+/** Sum of the diagonal of the last two axes; decomposes.
+ *  Shapes:   x (..., m, n); y (...)
+ *  Gradient: dy on the diagonal, 0 elsewhere
+ *  Errors:   AG_ERROR_SHAPE (rank below 2) */
+AG_API ag_value ag_trace(ag_value x);
+/** Einstein's notation, as in PyTorch: "bij,bjk->bik". A letter in several operands runs along them together; letters
+ *  that the output does not name are summed over; a letter twice in one operand is its diagonal; "..." stands for any
+ *  further axes, which broadcast. Without an arrow, the output is the ellipsis and then every letter that occurs
+ *  once, capitals first. Spaces do not count. Decomposes, contracting from left to right, into products of matrices.
+ *  Shapes:   an axis of size 1 repeats where another operand's is larger
+ *  Gradient: that of the products and sums
+ *  Errors:   AG_ERROR_VALUE (the equation does not parse, or names another number of operands), AG_ERROR_SHAPE (sizes
+ *            differ; letters do not fit the axes; a product of rank above 8): the message holds the equation */
+AG_API ag_value ag_einsum(const char *equation, const ag_value *x, int n);
+
 /* ---- square matrices: (..., n, n), each of a stack by itself; n = 0 is legal ------------------------------------- */
 
 /** The inverse. f32 is computed in f64 and rounded, as for all of this section.
