@@ -85,6 +85,22 @@ typedef struct agx_triangular_part_attrs {
     double weight;
 } agx_triangular_part_attrs;
 
+/** rand, randn: what they fill, and the generator's position. */
+typedef struct agx_array_attrs {
+    ag_ints shape;
+    ag_dtype dtype;
+    ag_random random;
+} agx_array_attrs;
+
+typedef struct agx_random_attrs {
+    ag_random random;
+} agx_random_attrs;
+
+typedef struct agx_permutation_attrs {
+    int64_t n;
+    ag_random random;
+} agx_permutation_attrs;
+
 /* ---- recording ------------------------------------------------------------------------------------------------ */
 
 static inline ag_value agx_apply1(const ag_op *op, ag_value x, const void *attrs) {

@@ -45,6 +45,18 @@ AG_API ag_value ag_argmax(ag_value x, int axis, bool keepdim);
  *  Gradient: dx = dy, repeated
  *  Errors:   AG_ERROR_SHAPE */
 AG_API ag_value ag_sum_to(ag_value x, int rank, const int64_t *dim);
+/** Sum of squares, one record.
+ *  Shapes:   as ag_sum
+ *  Gradient: dx = 2 x dy
+ *  Edges:    of nothing it is 0
+ *  Errors:   AG_ERROR_AXIS, AG_ERROR_DTYPE (integers)
+ *  Memory:   keeps x */
+AG_API ag_value ag_sum_squares(ag_value x, const int *axes, int n_axes, bool keepdim);
+/** x_0 + x_1 + ... of n operands, one record; they broadcast, and dtypes promote (bools are counted as i64).
+ *  Gradient: dx_i = dy
+ *  Errors:   AG_ERROR_SHAPE, AG_ERROR_VALUE (n < 1)
+ *  Memory:   keeps nothing */
+AG_API ag_value ag_add_n(const ag_value *x, int n);
 
 AG_END_DECLS
 #endif
