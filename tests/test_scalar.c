@@ -53,7 +53,8 @@ END_TEST
 typedef struct row {
     const char *name;
     int arity;
-    int number; /* 1: any, 2: an order */;
+    int number; /* 1: any, 2: an order */
+    ;
 } row;
 static const row rows[] = {
 #define ROW(row_name, operands, has_number, ...) {#row_name, operands, has_number},
@@ -110,7 +111,8 @@ static void compare_row(const row *r, bool recorded) {
     ag_tape *t = tape_new();
     for (int i = 0; i < POINTS; i++) {
         for (int j = 0; j < (r->arity == 2 || r->number ? POINTS : 1); j++) {
-            if (r->number == 2 && !(points[j] >= 0 && points[j] == floor(points[j]))) continue; /* not an order */
+            if (r->number == 2 && !(points[j] >= 0 && points[j] < 100 && points[j] == floor(points[j])))
+                continue; /* no order */
             double x = points[i], y = points[j], slack = r - rows == AGX_ROW_tanh ? 16 * 0x1p-53 : 0;
             result a = evaluate(t, r, x, y, y, false, recorded), b = evaluate(t, r, x, y, y, true, false);
             ck_assert_msg(near(a.z, b.z, 0), "%s(%g, %g): scalar %.17g, tensor %.17g", r->name, x, y, a.z, b.z);
