@@ -91,6 +91,7 @@ ag_value ag_affine(const ag_value *w, const ag_value *x, int n, ag_value b) {
     }
     ag_value y = agx_push_scalar(t, AGX_STRIP_AFFINE, 0, 0, sum);
     if (y.id) agx_entry(t, y.id)->u.wide = a;
+    if (y.id && t->anomaly) agx_watch_value(t, y.id);
     return y;
 }
 

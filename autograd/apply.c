@@ -340,6 +340,7 @@ static ag_value apply(call *c) {
     uint32_t id = append_record(t, c->record[0]);
     for (uint32_t k = 1; k < op->outputs; k++) append_record(t, c->record[k]);
     if (c->draws) agx_draw(t, &c->record[0]->meta);
+    for (uint32_t k = 0; t->anomaly && k < op->outputs; k++) agx_watch_value(t, id + k);
     return (ag_value){.tape = t, .id = id, .epoch = t->head.epoch};
 }
 

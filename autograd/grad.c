@@ -138,12 +138,26 @@ static void invalidate(ag_tape *t, uint32_t top) {
     }
 }
 
+static ag_status watch_slot(ag_tape *t, uint32_t id, const agx_record *r) {
+    if (!r->slot.data || r->flags & AGX_LEAF) return AG_OK;
+    ag_meta layout = r->meta;
+    memcpy(layout.stride, r->slot.stride, sizeof layout.stride);
+    return agx_watch_adjoint(t, id, &(ag_array){.meta = &layout, .data = r->slot.data});
+}
+
 static ag_status sweep(ag_tape *t, uint32_t top) {
-    for (uint32_t id = top; (id = agx_scalar_sweep(t, id)) > 0; id--) {
+    /* in anomaly mode every scalar is looked at on its own */
+    for (uint32_t id = top; (id = t->anomaly ? id : agx_scalar_sweep(t, id)) > 0; id--) {
         const agx_record *r = agx_record_of(t, id);
         ag_status status = agx_hooked(t, id) ? hook_adjoint(t, id) : AG_OK;
+        if (status == AG_OK && r) status = t->anomaly ? watch_slot(t, id, r) : AG_OK;
+        if (status == AG_OK && !r) {
+            if (t->anomaly)
+                status = agx_sweep_watched(t, id);
+            else
+                agx_sweep_scalar(t, id);
+        }
         if (status != AG_OK) return status;
-        if (!r) agx_sweep_scalar(t, id);
         if (!r || r->k > 0) continue; /* waits for output 0 */
         status = sweep_record(t, id);
         if (status != AG_OK) return status;
@@ -169,17 +183,21 @@ static ag_status check_root(ag_tape *t, const char *who, ag_value y, const ag_va
     return AG_OK;
 }
 
+static const ag_op backward_op = {.name = "backward"};
+
 /* The first contribution: the seed, or one. */
 static void plant(ag_tape *t, ag_value y, const ag_value *seed) {
     const ag_meta *meta = agx_meta_at(t, y.id);
     if (!agx_record_of(t, y.id)) {
         double s = seed ? ag_item(*seed) : 1;
+        if (seed && t->anomaly) agx_watch_amount(t, &backward_op, 0, y.id, *seed);
         *agx_adjoint(t, y.id) += s;
         return;
     }
     ag_value v = seed ? *seed : ag_full(t, meta->dtype, meta->rank, meta->dim, 1);
     if (v.id && agx_meta_at(t, v.id)->dtype != meta->dtype) v = ag_cast(v, meta->dtype);
-    if (v.id) agx_give_numbers(t, &(const ag_op){.name = "backward"}, y.id, v);
+    if (v.id && t->anomaly) agx_watch_amount(t, &backward_op, 0, y.id, v);
+    if (v.id) agx_give_numbers(t, &backward_op, y.id, v);
 }
 
 static ag_status backward(ag_value y, const ag_value *seed) {
@@ -286,8 +304,9 @@ static ag_status plant_all(ag_tape *t, const ag_value *y, const ag_value *seed, 
         ag_value s = seed ? seed[j] : agx_full_like(y[j], 1);
         ag_dtype dtype = agx_meta_at(t, y[j].id)->dtype;
         if (s.id && agx_meta_at(t, s.id)->dtype != dtype) s = ag_cast(s, dtype);
+        if (s.id && t->anomaly) agx_watch_amount(t, &(const ag_op){.name = "grad"}, 0, y[j].id, s);
         if (adjoint[y[j].id]) s = ag_add(agx_handle(t, adjoint[y[j].id]), s);
-        if (!s.id) return ag_tape_status(t);
+        if (!s.id || t->failed) return ag_tape_status(t);
         adjoint[y[j].id] = s.id;
     }
     return AG_OK;

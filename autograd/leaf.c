@@ -29,6 +29,7 @@ static ag_value bind(ag_tape *t, ag_tensor *x, bool leaf) {
     if (v.id) {
         r->bound = x;
         r->version = ag_tensor_version(x);
+        if (t->anomaly) agx_watch_value(t, v.id);
     }
     return v;
 }
@@ -62,6 +63,7 @@ static ag_value copied(ag_tape *t, const ag_op *op, ag_dtype dtype, int rank, co
     }
     ag_value v = agx_record_new(t, op, &meta, data, buffer, flags, NULL);
     if (!v.id) agx_buffer_drop(&t->pool, buffer);
+    if (v.id && t->anomaly) agx_watch_value(t, v.id);
     return v;
 }
 

@@ -49,6 +49,7 @@ ag_value ag_label(ag_value x, const char *label) {
     }
     *l = (agx_label){.previous = t->labels, .text = copy, .id = x.id};
     t->labels = l;
+    if (t->anomalous == x.id) agx_watch_label(t, copy);
     return x;
 }
 

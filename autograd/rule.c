@@ -244,6 +244,7 @@ void ag_give(ag_reverse *r, uint32_t i, ag_value v) {
     const ag_value raw = v;
     v = fit(r, id, v);
     if (!v.id) return;
+    if (t->anomaly && agx_watch_amount(t, r->op, r->id, id, v) != AG_OK) return;
     if (!r->recorded) {
         agx_give_numbers(t, r->op, id, v);
         return;

@@ -23,6 +23,7 @@ ag_tape *ag_tape_new(const ag_tape_options *options) {
     agx_workspace_init(&t->work, options ? options->threads : 0);
     t->max_id = options && options->max_records ? options->max_records : UINT32_MAX - 1;
     t->random.seed = options ? options->seed : 0;
+    t->anomaly = options && options->anomaly;
     t->segment_capacity = 8;
     t->segments = ag_alloc(t->segment_capacity * sizeof *t->segments);
     if (!t->segments || !add_chunk(t)) {
@@ -82,7 +83,7 @@ void agx_seek(ag_tape *t, uint32_t id) {
     uint32_t chunk = id >> AG_STRIP_BITS, offset = id & (AG_STRIP_CHUNK - 1);
     if (chunk >= t->chunks) return;
     t->head.at = t->head.strip[chunk] + offset;
-    if (t->no_grad || id > t->max_id) return;
+    if (t->no_grad || t->anomaly || id > t->max_id) return;
     uint32_t left = t->max_id - id + 1, room = AG_STRIP_CHUNK - offset;
     t->head.limit = t->head.at + (left < room ? left : room);
 }
@@ -130,15 +131,16 @@ ag_value agx_push_scalar(ag_tape *t, uint32_t op, uint32_t a, uint32_t b, double
     return (ag_value){.tape = t, .id = id, .epoch = t->head.epoch};
 }
 
-ag_value ag_scalar(ag_tape *t, double x) {
+/* A scalar without operands. */
+static ag_value push_number(ag_tape *t, uint32_t op, double x) {
     if (!t) return (ag_value){0};
-    return agx_push_scalar(t, AGX_STRIP_LEAF, 0, 0, x);
+    ag_value v = agx_push_scalar(t, op, 0, 0, x);
+    if (v.id && t->anomaly) agx_watch_value(t, v.id);
+    return v;
 }
 
-ag_value ag_scalar_constant(ag_tape *t, double x) {
-    if (!t) return (ag_value){0};
-    return agx_push_scalar(t, AGX_STRIP_CONSTANT, 0, 0, x);
-}
+ag_value ag_scalar(ag_tape *t, double x) { return push_number(t, AGX_STRIP_LEAF, x); }
+ag_value ag_scalar_constant(ag_tape *t, double x) { return push_number(t, AGX_STRIP_CONSTANT, x); }
 
 /* ---- handles --------------------------------------------------------------------------------------------------------- */
 
@@ -280,6 +282,7 @@ ag_status ag_tape_rewind(ag_tape *t, ag_mark m) {
     if (may != AG_OK) return may;
     ag_status status = t->failed ? t->error.status : AG_OK;
     if (t->failed && !m.failed) t->failed = false;
+    t->anomalous = 0;
     agx_drop_held(t, m.held);
     agx_drop_hooks(t, m.hooks);
     clear_adjoints(t, m.id);
@@ -337,6 +340,12 @@ void ag_no_grad_end(ag_tape *t) {
     }
     t->no_grad--;
     agx_seek(t, t->head.next);
+}
+
+void ag_anomaly(ag_tape *t, bool on) {
+    if (!t) return;
+    t->anomaly = on;
+    agx_seek(t, t->head.next); /* while on, scalars take the long way, too */
 }
 
 ag_random ag_tape_random_get(const ag_tape *t) { return t ? t->random : (ag_random){0}; }

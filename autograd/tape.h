@@ -28,6 +28,7 @@ typedef struct ag_tape_options {
                              The bits are the same. With more threads than free cores a step can take many
                              times as long: OpenMP's threads wait actively                */
     uint64_t seed;        /* of the tape's generator (dropout)                            */
+    bool anomaly;         /* as after ag_anomaly(t, true)                                 */
 } ag_tape_options;
 
 /** A new, empty tape; NULL when out of memory. options NULL: defaults. One tape, one thread. */
@@ -129,6 +130,14 @@ AG_API const char *ag_label_of(ag_value x);              /* "" when it has none 
 /** Records between begin and end are constants to every derivative. Nests. */
 AG_API void ag_no_grad_begin(ag_tape *t);
 AG_API void ag_no_grad_end(ag_tape *t);
+
+/** Anomaly mode: look at every value as it is recorded and at every adjoint of a sweep, and fail the tape, AG_ERROR_NONFINITE,
+ *  at the first that is not finite; the message names the operation, its operands with their labels, the element, the
+ *  label that the value has or gets next, and the scope. The value itself stays on the tape, to be read.
+ *  An infinity that the caller wrote - in a constant, or as an operation's number - is no anomaly, nor is what follows
+ *  from it; but NaN is one wherever it first arises, and so is any adjoint that is not finite.
+ *  Costs: nothing while off; while on, a pass over each operation's operands and result. Off at first. */
+AG_API void ag_anomaly(ag_tape *t, bool on);
 
 /* ---- randomness and counters ---------------------------------------------------------------------------- */
 

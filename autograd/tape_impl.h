@@ -139,6 +139,8 @@ struct ag_tape {
     uint32_t no_grad; /* depth                                                          */
     bool scratch;     /* a sweep that does not record is running: buffers come from the pool */
     bool sweeping;
+    bool anomaly;      /* every value and adjoint is looked at: anomaly.c */
+    uint32_t anomalous; /* the id that the tape failed for, while it may still get a label; 0: none */
     ag_tensor *aim; /* where the next result of fitting shape goes: see agx_aim */
     ag_random random;
     /* the sticky error */
@@ -310,6 +312,16 @@ void agx_transpose_clear(agx_transpose *room);
 
 /* affine.c: the adjoint of a neuron's operands. */
 void agx_sweep_affine(const ag_tape *t, const agx_affine *a, double dz);
+
+/* anomaly.c: what the mode looks at; to be called only while it is on. */
+void agx_watch_value(ag_tape *t, uint32_t id); /* just recorded; not during sweeps */
+/** What operation `from` (0: the root's seed) gave to operand `id`. */
+ag_status agx_watch_amount(ag_tape *t, const ag_op *op, uint32_t from, uint32_t id, ag_value amount);
+/** The complete adjoint of an inner value. */
+ag_status agx_watch_adjoint(ag_tape *t, uint32_t id, const ag_array *x);
+/** One scalar of the strip, swept and looked at. */
+ag_status agx_sweep_watched(ag_tape *t, uint32_t id);
+void agx_watch_label(ag_tape *t, const char *label);
 
 /* scalar.c: sweep the scalars from id downwards; returns the first tensor record or hooked scalar met, 0 at the end. */
 uint32_t agx_scalar_sweep(ag_tape *t, uint32_t id);

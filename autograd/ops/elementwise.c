@@ -272,6 +272,7 @@ ag_value ag_elementwise(uint32_t opcode, const ag_value *in, uint32_t n, double 
     ag_value z = agx_push_scalar(t, opcode, in[0].id, n > 1 ? in[1].id : 0,
                                  agx_scalar_value((enum agx_row)opcode, x, y, c));
     if (z.id && info[opcode].number) agx_entry(t, z.id)->u.c = c;
+    if (z.id && t->anomaly) agx_watch_value(t, z.id);
     return z;
 }
 
