@@ -19,6 +19,8 @@
 #include "ops/index.h"
 #include "ops/linalg.h"
 #include "ops/conv.h"
+#include "ops/pooling.h"
+#include "ops/upsample.h"
 #include "ops/softmax.h"
 #include "ops/loss.h"
 #include "ops/random.h"

@@ -11,40 +11,6 @@
 
 /* ---- geometry ------------------------------------------------------------------------------------------------ */
 
-ag_status agx_planes_of(const ag_meta *meta, int axes, const char *what, agx_planes *out, ag_error *error) {
-    const int batch = meta->rank - axes - 1; /* how many axes it has */
-    if (batch < 0 || batch > 1)
-        return ag_fail(error, AG_ERROR_SHAPE, "the %s must have rank %d or %d, got %" PRId32, what, axes + 1,
-                       axes + 2, meta->rank);
-    out->batch = batch ? meta->dim[0] : 1;
-    out->channels = meta->dim[batch];
-    out->size[0] = axes == 2 ? meta->dim[batch + 1] : 1;
-    out->size[1] = meta->dim[meta->rank - 1];
-    return AG_OK;
-}
-
-void agx_planes_shape(const ag_meta *like, int axes, int64_t channels, const int64_t size[2], ag_meta *out) {
-    agx_copy_shape(like, out);
-    out->dim[out->rank - axes - 1] = channels;
-    for (int k = 0; k < axes; k++) out->dim[out->rank - axes + k] = size[2 - axes + k];
-}
-
-ag_status agx_numbers_of(const ag_ints *list, int axes, int64_t empty, int64_t single, int64_t lowest,
-                         const char *what, int64_t out[2], ag_error *error) {
-    if (list->n != 0 && list->n != 1 && list->n != axes)
-        return ag_fail(error, AG_ERROR_VALUE, "%s needs one number an axis, %d in all, got %" PRId32, what, axes,
-                       list->n);
-    out[0] = single;
-    for (int k = 0; k < axes; k++) {
-        const int64_t number = list->n == 0 ? empty : list->v[list->n == 1 ? 0 : k];
-        if (number < lowest || number > INT32_MAX)
-            return ag_fail(error, AG_ERROR_VALUE, "%s must be %" PRId64 " to %d, got %" PRId64, what, lowest,
-                           INT32_MAX, number);
-        out[2 - axes + k] = number;
-    }
-    return AG_OK;
-}
-
 /* in, kernel and batch are set: the attributes, and from all of them the size of the result. */
 static ag_status place_kernel(const agx_conv_attrs *a, int axes, agx_conv *g, ag_error *error) {
     ag_status status = agx_numbers_of(&a->stride, axes, 1, 1, 1, "stride", g->stride, error);
@@ -146,7 +112,7 @@ static double cost_of(const agx_conv *g) {
 /* ---- conv2d: x (N, C, H, W), weight (F, C / groups, kh, kw), bias (F) -------------------------------------------- */
 
 static ag_status conv2d_infer(const ag_query *q, ag_meta *out) {
-    agx_conv g;
+    agx_conv g = {0};
     ag_status status = agx_conv_geometry(q->attrs, 2, q->in[0], q->in[1], &g, q->error);
     if (status == AG_OK && q->n_in == 3) status = agx_conv_check_bias(q->in[2], g.groups * g.filters, q->error);
     if (status == AG_OK) status = agx_promote_float(q, q->n_in, &out->dtype);
@@ -156,7 +122,7 @@ static ag_status conv2d_infer(const ag_query *q, ag_meta *out) {
 }
 
 static ag_status conv2d_forward(const ag_eval *e) {
-    agx_conv g;
+    agx_conv g = {0};
     agx_local in[3];
     ag_status status = agx_conv_geometry(e->attrs, 2, e->in[0].meta, e->in[1].meta, &g, e->error);
     if (status == AG_OK) status = operands(e, in);
@@ -200,7 +166,7 @@ static ag_status conv2d_vjp(ag_reverse *r) {
 }
 
 static double conv2d_cost(const ag_query *q) {
-    agx_conv g;
+    agx_conv g = {0};
     return agx_conv_geometry(q->attrs, 2, q->in[0], q->in[1], &g, NULL) == AG_OK ? cost_of(&g) : 0;
 }
 
@@ -248,6 +214,7 @@ static ag_status grad_input_geometry(const agx_conv_attrs *a, const ag_meta *dy,
                                      ag_error *error) {
     agx_planes to = {0};
     int64_t size[2], channels;
+    int64_t size[2] = {0}, channels;
     ag_status status = agx_planes_of(dy, 2, "adjoint", &to, error);
     if (status == AG_OK) status = check_weight(w, 2, error);
     if (status == AG_OK) status = check_groups(a, 0, to.channels, error);
@@ -270,7 +237,7 @@ static ag_status grad_input_geometry(const agx_conv_attrs *a, const ag_meta *dy,
 }
 
 static ag_status grad_input_infer(const ag_query *q, ag_meta *out) {
-    agx_conv g;
+    agx_conv g = {0};
     ag_status status = grad_input_geometry(q->attrs, q->in[0], q->in[1], &g, q->error);
     if (status == AG_OK) status = agx_promote_float(q, 2, &out->dtype);
     if (status != AG_OK) return status;
@@ -279,7 +246,7 @@ static ag_status grad_input_infer(const ag_query *q, ag_meta *out) {
 }
 
 static ag_status grad_input_forward(const ag_eval *e) {
-    agx_conv g;
+    agx_conv g = {0};
     agx_local in[2];
     ag_status status = grad_input_geometry(e->attrs, e->in[0].meta, e->in[1].meta, &g, e->error);
     if (status == AG_OK) status = operands(e, in);
@@ -302,7 +269,7 @@ static ag_status grad_input_vjp(ag_reverse *r) {
 }
 
 static double grad_input_cost(const ag_query *q) {
-    agx_conv g;
+    agx_conv g = {0};
     return grad_input_geometry(q->attrs, q->in[0], q->in[1], &g, NULL) == AG_OK ? cost_of(&g) : 0;
 }
 
@@ -357,7 +324,7 @@ static ag_status grad_weight_geometry(const agx_conv_attrs *a, const ag_meta *x,
 }
 
 static ag_status grad_weight_infer(const ag_query *q, ag_meta *out) {
-    agx_conv g;
+    agx_conv g = {0};
     ag_status status = grad_weight_geometry(q->attrs, q->in[0], q->in[1], &g, q->error);
     if (status == AG_OK) status = agx_promote_float(q, 2, &out->dtype);
     if (status != AG_OK) return status;
@@ -370,7 +337,7 @@ static ag_status grad_weight_infer(const ag_query *q, ag_meta *out) {
 }
 
 static ag_status grad_weight_forward(const ag_eval *e) {
-    agx_conv g;
+    agx_conv g = {0};
     agx_local in[2];
     ag_status status = grad_weight_geometry(e->attrs, e->in[0].meta, e->in[1].meta, &g, e->error);
     if (status == AG_OK) status = operands(e, in);
@@ -389,7 +356,7 @@ static ag_status grad_weight_vjp(ag_reverse *r) {
 }
 
 static double grad_weight_cost(const ag_query *q) {
-    agx_conv g;
+    agx_conv g = {0};
     return grad_weight_geometry(q->attrs, q->in[0], q->in[1], &g, NULL) == AG_OK ? cost_of(&g) : 0;
 }
 

@@ -25,7 +25,7 @@ static const ag_meta *meta_of(const ag_build *b, uint32_t i) { return ag_meta_of
 /* ---- conv1d ---------------------------------------------------------------------------------------------------- */
 
 static ag_status conv1d_compose(ag_build *b) {
-    agx_conv g;
+    agx_conv g = {0};
     ag_error error = {0};
     const uint32_t n = ag_build_count(b);
     ag_status status = agx_conv_geometry(ag_build_attrs(b), 1, meta_of(b, 0), meta_of(b, 1), &g, &error);
@@ -77,8 +77,8 @@ const ag_op agx_op_conv1d = {
 /* The convolution whose gradient this is: it goes from the planes of the result to those of x. */
 static ag_status transposed(const agx_conv_attrs *a, int axes, const ag_meta *x, const ag_meta *w, agx_conv *g,
                             ag_error *error) {
-    agx_planes from;
-    int64_t extra[2];
+    agx_planes from = {0};
+    int64_t extra[2] = {0};
     ag_status status = agx_planes_of(x, axes, "input", &from, error);
     if (status == AG_OK) status = agx_numbers_of(&a->stride, axes, 1, 1, 1, "stride", g->stride, error);
     if (status == AG_OK) status = agx_numbers_of(&a->padding, axes, 0, 0, 0, "padding", g->padding, error);
@@ -119,7 +119,7 @@ static ag_status transposed(const agx_conv_attrs *a, int axes, const ag_meta *x,
 }
 
 static ag_status transpose_compose(ag_build *b, const ag_op *op, int axes) {
-    agx_conv g;
+    agx_conv g = {0};
     ag_error error = {0};
     const bool biased = ag_build_count(b) == 3;
     ag_status status = transposed(ag_build_attrs(b), axes, meta_of(b, 0), meta_of(b, 1), &g, &error);
