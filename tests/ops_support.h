@@ -66,4 +66,22 @@ static inline void expect_shape_at(const char *file, int line, ag_value x, int r
     expect_shape_at(__FILE__, __LINE__, x, (int)(sizeof(SHAPE(__VA_ARGS__)) / sizeof(int64_t)), SHAPE(__VA_ARGS__))
 #define EXPECT_RANK_0(x) expect_shape_at(__FILE__, __LINE__, x, 0, NULL)
 
+/** The operation just recorded failed with this status, and the tape's message holds every text. The failure is cleared. */
+static inline void expect_error_at(const char *file, int line, ag_tape *t, ag_mark before, ag_value y,
+                                   ag_status status, const char *const *says) {
+    ck_assert_msg(!ag_ok(y), "%s:%d: it did not fail", file, line);
+    ck_assert_msg(ag_tape_status(t) == status, "%s:%d: %s: %s", file, line, ag_status_name(ag_tape_status(t)),
+                  ag_tape_message(t));
+    for (; *says; says++)
+        ck_assert_msg(strstr(ag_tape_message(t), *says) != NULL, "%s:%d: no '%s' in: %s", file, line, *says,
+                      ag_tape_message(t));
+    ck_assert_int_eq(ag_tape_rewind(t, before), status);
+}
+#define EXPECT_ERROR(t, expression, status, ...)                                                                  \
+    do {                                                                                                          \
+        const ag_mark before_ = ag_tape_mark(t);                                                                  \
+        expect_error_at(__FILE__, __LINE__, t, before_, expression, status,                                       \
+                        (const char *const[]){__VA_ARGS__, NULL});                                                \
+    } while (0)
+
 #endif
