@@ -22,6 +22,7 @@
 #include "ops/pooling.h"
 #include "ops/upsample.h"
 #include "ops/softmax.h"
+#include "ops/sort.h"
 #include "ops/loss.h"
 #include "ops/random.h"
 #include "ops/graph.h"

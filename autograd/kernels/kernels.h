@@ -116,6 +116,19 @@ ag_status agx_arg_reduce(bool largest, const ag_array *x, uint32_t mask, const a
 /** Sum x over broadcast dimensions down to z's shape (z broadcasts to x). */
 ag_status agx_sum_to(const ag_array *x, const ag_array *z, ag_workspace *work);
 
+/* ---- along one axis, one result a position: operands dense, z not one of them (a scalar: axis 0) ------------------ */
+
+typedef enum agx_scan_kind { AGX_SCAN_SUM, AGX_SCAN_PROD, AGX_SCAN_RECURRENCE } agx_scan_kind;
+/** z_k = b_k + z_(k-1), b_k z_(k-1), or b_k + a_k z_(k-1); nothing precedes the first. In reverse the walk begins at
+ *  the end, and the recurrence is the transpose of the other: z_k = b_k + a_(k+1) z_(k+1). a: NULL but for recurrences.
+ *  f32 is accumulated in f64. i64 for SUM and PROD. */
+ag_status agx_scan(agx_scan_kind kind, const ag_array *a, const ag_array *b, int axis, bool reverse,
+                   const ag_array *z, ag_workspace *work);
+/** The first k of each lane in order, and where they were (i64): ascending, or descending. Elements that are equal
+ *  keep their order; NaN is larger than all else. values and index have k positions along axis. No bools. */
+ag_status agx_sort(const ag_array *x, int axis, bool descending, const ag_array *values, const ag_array *index,
+                   ag_workspace *work);
+
 /* ---- softmax family, along one axis ------------------------------------------------------------------------------ */
 
 ag_status agx_softmax(const ag_array *x, int axis, bool logarithm, const ag_array *z, ag_workspace *work);

@@ -15,13 +15,13 @@
 
 /* ---- attributes: plain memory, described by each row's field table ----------------------------------------- */
 
-/** sum, mean, amax, logsumexp. An empty list means all axes. */
+/** sum, mean, prod, amax, amin, logsumexp. An empty list means all axes. */
 typedef struct agx_reduce_attrs {
     ag_ints axes;
     bool keepdim;
 } agx_reduce_attrs;
 
-/** argmax. axis AG_ALL_AXES: over everything, the index counts row-major. */
+/** argmax, argmin, max_dim, min_dim. axis AG_ALL_AXES: over everything, the index counts row-major. */
 typedef struct agx_argmax_attrs {
     int64_t axis;
     bool keepdim;
