@@ -4,6 +4,7 @@
  * error. Not here: the catalogue (ops/), scalars whose operands all lie on the strip (scalar.c). */
 #include "tape_impl.h"
 
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -34,6 +35,18 @@ ag_status agx_operation_error(ag_tape *t, const ag_op *op, const ag_value *in, u
         snprintf(after + at, sizeof after - at, "; in scope '%s'", scope);
     }
     return agx_tape_error(t, status, before, message, after);
+}
+
+ag_value agx_refuse(const ag_op *op, const ag_value *in, uint32_t n, ag_status status, const char *format, ...) {
+    ag_tape *t = agx_tape_of(in, n, NULL);
+    char text[240];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(text, sizeof text, format, arguments);
+    va_end(arguments);
+    if (!t) return (ag_value){0};
+    agx_operation_error(t, op, in, n, status, text);
+    return agx_failed(t);
 }
 
 ag_status agx_check_operands(ag_tape *t, const char *name, const ag_value *in, uint32_t n) {

@@ -23,6 +23,7 @@
 #include "ops/upsample.h"
 #include "ops/softmax.h"
 #include "ops/sort.h"
+#include "ops/normalization.h"
 #include "ops/loss.h"
 #include "ops/random.h"
 #include "ops/graph.h"

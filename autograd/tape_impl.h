@@ -235,6 +235,9 @@ void *agx_numbers(ag_tape *t, size_t bytes, agx_buffer **buffer);
 /** Fail the tape with the operation's name, operands, labels, shapes and scope around the message. */
 ag_status agx_operation_error(ag_tape *t, const ag_op *op, const ag_value *in, uint32_t n, ag_status status,
                               const char *message);
+/** The same from the body of a composite, with a formatted message; the value is a failed one. */
+ag_value agx_refuse(const ag_op *op, const ag_value *in, uint32_t n, ag_status status, const char *format, ...)
+    AG_PRINTF(5, 6);
 
 /* note.c */
 const char *agx_label_at(const ag_tape *t, uint32_t id);                       /* "" when there is none */

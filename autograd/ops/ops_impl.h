@@ -101,6 +101,12 @@ typedef struct agx_permutation_attrs {
     ag_random random;
 } agx_permutation_attrs;
 
+/** standardize and its adjoint. An empty list means all axes. */
+typedef struct agx_standardize_attrs {
+    ag_ints axes;
+    double eps;
+} agx_standardize_attrs;
+
 /* ---- recording ------------------------------------------------------------------------------------------------ */
 
 static inline ag_value agx_apply1(const ag_op *op, ag_value x, const void *attrs) {
