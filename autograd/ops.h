@@ -24,6 +24,8 @@
 #include "ops/softmax.h"
 #include "ops/sort.h"
 #include "ops/normalization.h"
+#include "ops/attention.h"
+#include "ops/recurrent.h"
 #include "ops/loss.h"
 #include "ops/random.h"
 #include "ops/graph.h"
