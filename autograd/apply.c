@@ -370,6 +370,15 @@ const void *ag_build_attrs(const ag_build *b) { return b->c->attrs; }
 ag_tape *ag_build_tape(const ag_build *b) { return b->c->t; }
 void ag_build_result(ag_build *b, ag_value result) { b->result = result; }
 
+ag_status ag_build_fail(ag_build *b, ag_status status, const char *format, ...) {
+    char text[AG_MESSAGE_SIZE];
+    va_list list;
+    va_start(list, format);
+    vsnprintf(text, sizeof text, format, list);
+    va_end(list);
+    return agx_operation_error(b->c->t, b->c->op, b->c->in, b->c->n, status, text);
+}
+
 /* The records that a composite made are what it is: there is no record of its own. */
 static ag_value compose(call *c) {
     ag_tape *t = c->t;

@@ -1,7 +1,8 @@
 /* gather: elements by a position each - fetched (gather) or added (scatter_add). Each is the other's derivative.
+ * index_add adds slices, by the same kernel.
  *
  * Sizes follow PyTorch: the index may be smaller than the array it points into, off the axis, and than the array it
- * brings; what it does not reach is left out. Whole slices by one position are in index.c. */
+ * brings; what it does not reach is left out. Slices fetched by position are in index.c. */
 #include "ops_impl.h"
 
 #include <inttypes.h>
@@ -204,4 +205,94 @@ const ag_op agx_op_scatter_add = {
 
 ag_value ag_scatter_add(ag_value x, int axis, ag_value index, ag_value src) {
     return agx_apply3(&agx_op_scatter_add, x, index, src, &(const agx_axis_attrs){axis});
+}
+
+/* ---- index_add: slices added, by an index that repeats off the axis ---------------------------------------------------- */
+
+static ag_status index_add_infer(const ag_query *q, ag_meta *out) {
+    const agx_axis_attrs *a = q->attrs;
+    const ag_meta *x = q->in[0], *index = q->in[1], *source = q->in[2];
+    int axis = 0;
+    if (index->dtype != AG_I64)
+        return ag_fail(q->error, AG_ERROR_DTYPE, "the index must be i64, got %s", ag_dtype_name(index->dtype));
+    if (index->rank != 1)
+        return ag_fail(q->error, AG_ERROR_SHAPE, "the index must have rank 1, got %" PRId32, index->rank);
+    ag_status status = ag_axis(a->axis, x->rank, &axis, q->error);
+    if (status != AG_OK) return status;
+    bool fits = source->rank == x->rank;
+    for (int k = 0; fits && k < x->rank; k++) fits = k == axis || source->dim[k] == x->dim[k];
+    if (!fits)
+        return ag_fail(q->error, AG_ERROR_SHAPE, "the source must have the operand's shape off axis %d", axis);
+    if (index->dim[0] != source->dim[axis])
+        return ag_fail(q->error, AG_ERROR_SHAPE, "%" PRId64 " positions for the %" PRId64 " slices of axis %d",
+                       index->dim[0], source->dim[axis], axis);
+    const ag_meta *const both[2] = {x, source};
+    out->dtype = ag_promote(both, 2);
+    if (out->dtype == AG_BOOL) return ag_fail(q->error, AG_ERROR_DTYPE, "cannot add bools");
+    agx_copy_shape(x, out);
+    return agx_check_size(q, out);
+}
+
+static ag_status index_add_forward(const ag_eval *e) {
+    const int axis = axis_of(e->in[0].meta, e->attrs);
+    const ag_meta *index = e->in[1].meta;
+    ag_meta each = *e->in[2].meta; /* the index, a position for every element of the source */
+    agx_local source;
+    int64_t bad = 0;
+    ag_status status = agx_copy(&e->in[0], &e->out[0], e->work);
+    if (status == AG_OK) status = agx_as_dtype(e, &e->in[2], e->out[0].meta->dtype, &source);
+    if (status != AG_OK) return status;
+    each.dtype = AG_I64;
+    for (int k = 0; k < each.rank; k++) each.stride[k] = k == axis ? index->stride[0] : 0;
+    const ag_array positions = {&each, e->in[1].data};
+    status = agx_scatter_add(&source.array, axis, &positions, &e->out[0], &bad);
+    if (status != AG_ERROR_INDEX) return status;
+    for (int k = axis + 1; k < each.rank; k++) bad /= each.dim[k];
+    return bad_index(e, bad % each.dim[axis], axis);
+}
+
+static ag_status index_add_vjp(ag_reverse *r) {
+    if (ag_wants(r, 0)) ag_give(r, 0, ag_dy(r, 0));
+    if (ag_wants(r, 2))
+        ag_give(r, 2, agx_apply2(&agx_op_index_select, ag_dy(r, 0), ag_in(r, 1), ag_rule_attrs(r)));
+    return AG_OK;
+}
+
+static const ag_probe_case index_add_cases[] = {
+    {&(const agx_axis_attrs){0}, 3, {{AG_F64, 1, {4}, -2, 2}, {AG_I64, 1, {6}, 0, 3}, {AG_F64, 1, {6}, -2, 2}}},
+    {&(const agx_axis_attrs){-1},
+     3,
+     {{AG_F64, 2, {2, 3}, -2, 2}, {AG_I64, 1, {2}, 0, 2}, {AG_F64, 2, {2, 2}, -2, 2}}},
+    {&(const agx_axis_attrs){1},
+     3,
+     {{AG_F64, 4, {2, 3, 1, 2}, -2, 2}, {AG_I64, 1, {4}, 0, 2}, {AG_F64, 4, {2, 4, 1, 2}, -2, 2}}},
+    {&(const agx_axis_attrs){0},
+     3,
+     {{AG_F64, 2, {3, 2}, -2, 2}, {AG_I64, 1, {0}, 0, 2}, {AG_F64, 2, {0, 2}, -2, 2}}},
+};
+static const ag_probe index_add_probe = {
+    .lo = {-2, 0, -2}, .hi = {2, 0, 2}, .n_cases = 4, .cases = index_add_cases};
+
+const ag_op agx_op_index_add = {
+    .name = "index_add",
+    .formula = "x, with slices added at index",
+    .partials = scatter_add_partials,
+    .min_in = 3,
+    .max_in = 3,
+    .outputs = 1,
+    .grad = scatter_add_grad,
+    .n_grad = 3,
+    .traits = AG_TRAIT_LINEAR | AG_TRAIT_STRIDED,
+    .keeps = AG_IN(1),
+    .attr_size = sizeof(agx_axis_attrs),
+    .fields = axis_fields,
+    .n_fields = 1,
+    .infer = index_add_infer,
+    .forward = index_add_forward,
+    .vjp = index_add_vjp,
+    .probe = &index_add_probe,
+};
+
+ag_value ag_index_add(ag_value x, int axis, ag_value index, ag_value source) {
+    return agx_apply3(&agx_op_index_add, x, index, source, &(const agx_axis_attrs){axis});
 }

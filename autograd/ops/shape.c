@@ -1,7 +1,8 @@
-/* shape: other looks at the same numbers - reshape, transpose, permute, expand, squeeze, unsqueeze.
+/* shape: other looks at the same numbers - reshape, transpose, permute, expand.
  *
  * All are views: shape and strides change, nothing is copied. Only reshape may need a copy first, where no strides
- * describe the new shape; it then records `contiguous` before itself. Parts of an array are in index.c. */
+ * describe the new shape; it then records `contiguous` before itself. Axes of size 1 are in axes.c, parts of an array in
+ * index.c. */
 #include "ops_impl.h"
 
 #include <inttypes.h>
@@ -350,99 +351,3 @@ ag_value ag_expand(ag_value x, int rank, const int64_t *dim) {
         return ag_tape_fail(x.tape, AG_ERROR_SHAPE, "expand: rank %d is not in 0 to %d", rank, AG_MAX_RANK);
     return agx_apply1(&agx_op_expand, x, &a);
 }
-
-/* ---- unsqueeze and squeeze ------------------------------------------------------------------------------------------------------ */
-
-static ag_status unsqueeze_infer(const ag_query *q, ag_meta *out) {
-    const agx_axis_attrs *a = q->attrs;
-    const ag_meta *x = q->in[0];
-    int axis = 0;
-    if (x->rank == AG_MAX_RANK)
-        return ag_fail(q->error, AG_ERROR_SHAPE, "the operand has rank %d already", AG_MAX_RANK);
-    ag_status status = ag_axis(a->axis, x->rank + 1, &axis, q->error);
-    if (status != AG_OK) return status;
-    out->dtype = x->dtype;
-    out->rank = x->rank + 1;
-    out->offset = 0;
-    for (int k = 0; k < out->rank; k++) {
-        const int from = k - (k > axis);
-        out->dim[k] = k == axis ? 1 : x->dim[from];
-        out->stride[k] = k == axis ? 1 : x->stride[from];
-    }
-    return AG_OK;
-}
-
-static ag_status unsqueeze_vjp(ag_reverse *r) {
-    if (ag_wants(r, 0)) ag_give(r, 0, agx_apply1(&agx_op_squeeze, ag_dy(r, 0), ag_rule_attrs(r)));
-    return AG_OK;
-}
-
-static const ag_field axis_fields[] = {{"axis", AG_FIELD_INT, offsetof(agx_axis_attrs, axis), 0}};
-static const ag_probe_case unsqueeze_cases[] = {
-    {&(const agx_axis_attrs){0}, 1, {{AG_F64, 0, {0}, 0, 0}}},
-    {&(const agx_axis_attrs){-1}, 1, {{AG_F64, 1, {3}, 0, 0}}},
-    {&(const agx_axis_attrs){1}, 1, {{AG_F64, 2, {2, 3}, 0, 0}}},
-    {&(const agx_axis_attrs){-2}, 1, {{AG_F64, 3, {2, 0, 3}, 0, 0}}},
-};
-static const ag_probe unsqueeze_probe = {.lo = {-2}, .hi = {2}, .n_cases = 4, .cases = unsqueeze_cases};
-
-const ag_op agx_op_unsqueeze = {
-    .name = "unsqueeze",
-    .formula = "x, with an axis of size 1 more",
-    .partials = identity_partials,
-    .min_in = 1,
-    .max_in = 1,
-    .outputs = 1,
-    .traits = AG_TRAIT_LINEAR | AG_TRAIT_VIEW,
-    .attr_size = sizeof(agx_axis_attrs),
-    .fields = axis_fields,
-    .n_fields = 1,
-    .infer = unsqueeze_infer,
-    .vjp = unsqueeze_vjp,
-    .probe = &unsqueeze_probe,
-};
-ag_value ag_unsqueeze(ag_value x, int axis) {
-    return agx_apply1(&agx_op_unsqueeze, x, &(const agx_axis_attrs){axis});
-}
-
-static ag_status squeeze_infer(const ag_query *q, ag_meta *out) {
-    const agx_axis_attrs *a = q->attrs;
-    const ag_meta *x = q->in[0];
-    int axis = 0;
-    ag_status status = ag_axis(a->axis, x->rank, &axis, q->error);
-    if (status != AG_OK) return status;
-    if (x->dim[axis] != 1)
-        return ag_fail(q->error, AG_ERROR_SHAPE, "axis %d has size %" PRId64 ", not 1", axis, x->dim[axis]);
-    agx_drop_axis(x, axis, out);
-    return AG_OK;
-}
-
-static ag_status squeeze_vjp(ag_reverse *r) {
-    if (ag_wants(r, 0)) ag_give(r, 0, agx_apply1(&agx_op_unsqueeze, ag_dy(r, 0), ag_rule_attrs(r)));
-    return AG_OK;
-}
-
-static const ag_probe_case squeeze_cases[] = {
-    {&(const agx_axis_attrs){0}, 1, {{AG_F64, 1, {1}, 0, 0}}},
-    {&(const agx_axis_attrs){-1}, 1, {{AG_F64, 2, {3, 1}, 0, 0}}},
-    {&(const agx_axis_attrs){1}, 1, {{AG_F64, 4, {2, 1, 3, 1}, 0, 0}}},
-    {&(const agx_axis_attrs){0}, 1, {{AG_F64, 2, {1, 0}, 0, 0}}},
-};
-static const ag_probe squeeze_probe = {.lo = {-2}, .hi = {2}, .n_cases = 4, .cases = squeeze_cases};
-
-const ag_op agx_op_squeeze = {
-    .name = "squeeze",
-    .formula = "x, with an axis of size 1 less",
-    .partials = identity_partials,
-    .min_in = 1,
-    .max_in = 1,
-    .outputs = 1,
-    .traits = AG_TRAIT_LINEAR | AG_TRAIT_VIEW,
-    .attr_size = sizeof(agx_axis_attrs),
-    .fields = axis_fields,
-    .n_fields = 1,
-    .infer = squeeze_infer,
-    .vjp = squeeze_vjp,
-    .probe = &squeeze_probe,
-};
-ag_value ag_squeeze(ag_value x, int axis) { return agx_apply1(&agx_op_squeeze, x, &(const agx_axis_attrs){axis}); }
