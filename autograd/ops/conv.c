@@ -83,12 +83,26 @@ ag_status agx_conv_check_bias(const ag_meta *bias, int64_t filters, ag_error *er
     return ag_fail(error, AG_ERROR_SHAPE, "the bias must have shape (%" PRId64 ")", filters);
 }
 
-/* dy has the size that the geometry gives? */
-static ag_status check_adjoint(const agx_conv *g, const agx_planes *dy, ag_error *error) {
-    if (dy->size[0] == g->out[0] && dy->size[1] == g->out[1]) return AG_OK;
-    return ag_fail(error, AG_ERROR_SHAPE,
-                   "the result has planes of (%" PRId64 ", %" PRId64 "), its adjoint (%" PRId64 ", %" PRId64 ")",
-                   g->out[0], g->out[1], dy->size[0], dy->size[1]);
+/* dy may stop short of the last positions that the geometry allows: those of a transpose whose output_padding is larger
+ * than its stride. Then these are all there are. */
+static ag_status take_adjoint(agx_conv *g, const agx_planes *dy, ag_error *error) {
+    if (dy->size[0] > g->out[0] || dy->size[1] > g->out[1] || dy->size[0] < 1 || dy->size[1] < 1)
+        return ag_fail(error, AG_ERROR_SHAPE,
+                       "the result has planes of (%" PRId64 ", %" PRId64 "), its adjoint (%" PRId64 ", %" PRId64
+                       ")",
+                       g->out[0], g->out[1], dy->size[0], dy->size[1]);
+    for (int k = 0; k < 2; k++) g->out[k] = dy->size[k];
+    return AG_OK;
+}
+
+/* y, cut to the planes of `like`: the other side of take_adjoint. */
+static ag_value cut_to(ag_value y, const ag_meta *like) {
+    const ag_meta *have = ag_meta_of(y);
+    for (int back = 1; have && back <= 2; back++) {
+        const int64_t size = like->dim[like->rank - back];
+        if (have->dim[have->rank - back] != size) y = ag_slice(y, -back, 0, size, 1);
+    }
+    return y;
 }
 
 /* The operands in the result's dtype; they are dense already. */
@@ -213,7 +227,6 @@ const ag_op agx_op_conv2d = {
 static ag_status grad_input_geometry(const agx_conv_attrs *a, const ag_meta *dy, const ag_meta *w, agx_conv *g,
                                      ag_error *error) {
     agx_planes to = {0};
-    int64_t size[2], channels;
     int64_t size[2] = {0}, channels;
     ag_status status = agx_planes_of(dy, 2, "adjoint", &to, error);
     if (status == AG_OK) status = check_weight(w, 2, error);
@@ -233,7 +246,7 @@ static ag_status grad_input_geometry(const agx_conv_attrs *a, const ag_meta *dy,
                     .in = {size[0], size[1]}};
     set_kernel(w, 2, g);
     status = place_kernel(a, 2, g, error);
-    return status == AG_OK ? check_adjoint(g, &to, error) : status;
+    return status == AG_OK ? take_adjoint(g, &to, error) : status;
 }
 
 static ag_status grad_input_infer(const ag_query *q, ag_meta *out) {
@@ -259,7 +272,8 @@ static ag_status grad_input_vjp(ag_reverse *r) {
     const agx_conv_attrs *a = ag_rule_attrs(r);
     const agx_conv_attrs same = unsized(a), kernel = sized(a, ag_in_meta(r, 1));
     const ag_value dx = ag_dy(r, 0); /* shaped like x */
-    if (ag_wants(r, 0)) ag_give(r, 0, agx_apply2(&agx_op_conv2d, dx, ag_in(r, 1), &same));
+    if (ag_wants(r, 0))
+        ag_give(r, 0, cut_to(agx_apply2(&agx_op_conv2d, dx, ag_in(r, 1), &same), ag_in_meta(r, 0)));
     if (ag_wants(r, 1)) {
         const ag_value dy = ag_in(r, 0);
         agx_aim(r, 1);
@@ -282,8 +296,9 @@ static const ag_probe_case grad_input_cases[] = {
     {ATTRS({2, {1, 2}}, {2, {2, 0}}, {2, {2, 1}}, {2, {3, 5}}, 2), 2, {X(2, 2, 3, 2), X(2, 2, 3, 2)}},
     {ATTRS(.size = {1, {3}}, .groups = 1), 2, {{AG_F64, 3, {2, 3, 3}, 0, 0}, X(2, 2, 1, 1)}},
     {ATTRS(.size = {1, {3}}, .groups = 1), 2, {X(0, 2, 2, 2), X(2, 2, 2, 2)}},
+    {ATTRS(.size = {2, {4, 5}}, .groups = 1), 2, {X(1, 2, 2, 3), X(2, 1, 2, 2)}},
 };
-static const ag_probe grad_input_probe = {.lo = {-2, -2}, .hi = {2, 2}, .n_cases = 5, .cases = grad_input_cases};
+static const ag_probe grad_input_probe = {.lo = {-2, -2}, .hi = {2, 2}, .n_cases = 6, .cases = grad_input_cases};
 
 const ag_op agx_op_conv2d_grad_input = {
     .name = "conv2d_grad_input",
@@ -320,7 +335,7 @@ static ag_status grad_weight_geometry(const agx_conv_attrs *a, const ag_meta *x,
     g->channels = from.channels / a->groups;
     g->filters = to.channels / a->groups;
     status = place_kernel(a, 2, g, error);
-    return status == AG_OK ? check_adjoint(g, &to, error) : status;
+    return status == AG_OK ? take_adjoint(g, &to, error) : status;
 }
 
 static ag_status grad_weight_infer(const ag_query *q, ag_meta *out) {
@@ -351,7 +366,8 @@ static ag_status grad_weight_vjp(ag_reverse *r) {
     const agx_conv_attrs same = unsized(a), x_size = sized(a, ag_in_meta(r, 0));
     const ag_value dw = ag_dy(r, 0); /* shaped like the weight */
     if (ag_wants(r, 0)) ag_give(r, 0, agx_apply2(&agx_op_conv2d_grad_input, ag_in(r, 1), dw, &x_size));
-    if (ag_wants(r, 1)) ag_give(r, 1, agx_apply2(&agx_op_conv2d, ag_in(r, 0), dw, &same));
+    if (ag_wants(r, 1))
+        ag_give(r, 1, cut_to(agx_apply2(&agx_op_conv2d, ag_in(r, 0), dw, &same), ag_in_meta(r, 1)));
     return AG_OK;
 }
 
@@ -369,8 +385,9 @@ static const ag_probe_case grad_weight_cases[] = {
     {ATTRS({2, {1, 2}}, {2, {2, 0}}, {2, {2, 1}}, {2, {3, 2}}, 2), 2, {X(2, 4, 3, 5), X(2, 2, 3, 2)}},
     {ATTRS(.size = {1, {1}}, .groups = 1), 2, {{AG_F64, 3, {2, 3, 3}, 0, 0}, {AG_F64, 3, {2, 3, 3}, 0, 0}}},
     {ATTRS(.size = {1, {2}}, .groups = 1), 2, {X(0, 2, 3, 3), X(0, 2, 2, 2)}},
+    {ATTRS(.size = {1, {2}}, .groups = 1), 2, {X(1, 2, 3, 4), X(1, 2, 1, 2)}},
 };
-static const ag_probe grad_weight_probe = {.lo = {-2, -2}, .hi = {2, 2}, .n_cases = 5, .cases = grad_weight_cases};
+static const ag_probe grad_weight_probe = {.lo = {-2, -2}, .hi = {2, 2}, .n_cases = 6, .cases = grad_weight_cases};
 #undef ATTRS
 #undef X
 #undef B
