@@ -125,11 +125,12 @@ ag_status ag_adjoint_f64(ag_value x, double *values, int64_t n) {
         values[0] = h ? h->scalar : *agx_adjoint(t, x.id);
         return AG_OK;
     }
-    if (r->flags & AGX_INVALID || (r->flags & AGX_LEAF && r->bound && ag_tensor_grad_status(r->bound) != AG_OK)) {
+    ag_tensor *gradient = r->flags & AGX_LEAF && r->bound ? agx_gradient_at(t, r->bound) : NULL;
+    if (r->flags & AGX_INVALID || (gradient && ag_tensor_grad_status(gradient) != AG_OK)) {
         return refuse(x, "adjoint", AG_ERROR_STATE, "left over from a failed backward; zero it first");
     }
     if (r->flags & AGX_LEAF && r->bound) {
-        for (int64_t i = 0; i < n; i++) values[i] = ag_tensor_grad_get(r->bound, i);
+        for (int64_t i = 0; i < n; i++) values[i] = gradient ? ag_tensor_grad_get(gradient, i) : 0;
         return AG_OK;
     }
     const agx_slot *slot = kept_slot(t, x.id, r);
@@ -164,6 +165,7 @@ void ag_zero_grad(ag_tape *t) {
         agx_record *r = e->u.wide;
         if (!(r->flags & AGX_LEAF)) continue;
         r->flags &= (uint8_t)~AGX_INVALID;
-        if (r->bound) ag_tensor_zero_grad(r->bound);
+        if (r->bound && !t->private_gradients) ag_tensor_zero_grad(r->bound);
     }
+    agx_privates_zero(t);
 }

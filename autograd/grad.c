@@ -131,10 +131,12 @@ static void invalidate(ag_tape *t, uint32_t top) {
         agx_record *r = e->u.wide;
         drop_slot(t, &r->slot);
         if (!(r->flags & AGX_LEAF) || !(r->flags & AGX_NEEDS)) continue;
-        if (!r->bound)
+        if (!r->bound) {
             r->flags |= AGX_INVALID;
-        else if (r->bound->grad_state != AGX_GRAD_NONE)
-            r->bound->grad_state = AGX_GRAD_INVALID;
+            continue;
+        }
+        ag_tensor *to = agx_gradient_at(t, r->bound);
+        if (to && to->grad_state != AGX_GRAD_NONE) to->grad_state = AGX_GRAD_INVALID;
     }
 }
 

@@ -52,8 +52,21 @@ AG_API ag_status ag_hook(ag_value v, ag_hook_fn *fn, void *user);
 
 /** Copy out the adjoint of a leaf or retained value as doubles; zeros before the first backward. */
 AG_API ag_status ag_adjoint_f64(ag_value x, double *values, int64_t n);
-/** Zero the adjoints of all leaves on the tape: scalars, arrays and bound tensors' gradients. */
+/** Zero the adjoints of all leaves on the tape: scalars, arrays and bound tensors' gradients (on a tape with private
+ *  gradients: its own buffers, all of them, instead of the tensors'). */
 AG_API void ag_zero_grad(ag_tape *t);
+
+/* ---- gradients from several threads --------------------------------------------------------------- */
+
+/** On a tape made with the option private_gradients, a backward adds into buffers of the tape's own instead of the
+ *  gradients of bound tensors: threads that share parameters, each with a tape, touch nothing of each other's.
+ *  ag_adjoint_f64 of a leaf then reads the tape's buffer. The buffers outlive rewinds.
+ *  This adds the buffers into the tensors' gradients, in the order of the tapes, and empties them. It is called when no
+ *  other thread uses these tapes or writes these tensors. The bits depend on what each tape did, not on when or on which
+ *  thread. A tensor must live until what was gathered for it is merged, zeroed or goes with its tape.
+ *  Errors: AG_ERROR_STATE (a tape without private gradients; a buffer, or a tensor's gradient, left over from a failed
+ *          backward: zero it first), AG_ERROR_MEMORY: then nothing was added. The tape at fault has the failure. */
+AG_API ag_status ag_gradients_merge(ag_tape *const *tapes, int n);
 
 AG_END_DECLS
 #endif

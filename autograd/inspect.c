@@ -155,7 +155,8 @@ static const double *copy_held_adjoint(work *w, uint32_t id) {
     const int64_t count = ag_meta_count(agx_meta_at(w->t, id));
     if (r ? !(r->flags & (AGX_LEAF | AGX_RETAIN)) : !agx_is_scalar_leaf(e) && !(e->op & AGX_STRIP_RETAIN))
         return NULL;
-    if (r && (r->flags & AGX_INVALID || (r->bound && ag_tensor_grad_status(r->bound) != AG_OK))) return NULL;
+    const ag_tensor *gradient = r && r->bound ? agx_gradient_at(w->t, r->bound) : NULL;
+    if (r && (r->flags & AGX_INVALID || (gradient && ag_tensor_grad_status(gradient) != AG_OK))) return NULL;
     if (count > w->max_elements) return NULL;
     double *numbers = take(w, (size_t)count, sizeof *numbers);
     if (numbers && ag_adjoint_f64(agx_handle(w->t, id), numbers, count) != AG_OK) w->no_memory = true;

@@ -178,6 +178,7 @@ ag_status agx_slot_add(ag_tape *t, agx_slot *slot, const ag_meta *meta, const ag
 
 /* Into the gradient of a bound tensor. What was aimed (agx_aim) is there already. */
 static ag_status add_to_tensor(ag_tape *t, ag_tensor *tensor, const ag_array *x) {
+    if (!tensor) return no_memory(t);
     if (x->data == tensor->grad && tensor->grad) {
         tensor->grad_state = AGX_GRAD_VALID;
         return AG_OK;
@@ -196,11 +197,10 @@ void agx_aim(ag_reverse *r, uint32_t i) {
     if (r->recorded) return;
     agx_record *leaf = agx_record_of(r->t, agx_operand(&r->in, i));
     if (!leaf || !(leaf->flags & AGX_LEAF) || leaf->flags & AGX_HOOK) return;
-    if (!leaf->bound || leaf->bound->grad_state == AGX_GRAD_VALID) return;
+    ag_tensor *to = leaf->bound ? agx_gradient_of(r->t, leaf->bound) : NULL;
     bool overwrite;
-    if (leaf->bound->grad_state != AGX_GRAD_INVALID && agx_tensor_grad_target(leaf->bound, &overwrite)) {
-        r->t->aim = leaf->bound;
-    }
+    if (!to || to->grad_state == AGX_GRAD_VALID || to->grad_state == AGX_GRAD_INVALID) return;
+    if (agx_tensor_grad_target(to, &overwrite)) r->t->aim = to;
 }
 
 static void give_number(ag_tape *t, uint32_t id, ag_value v) {
@@ -212,7 +212,7 @@ ag_status agx_give_leaf(ag_tape *t, const ag_op *op, uint32_t id, ag_value v) {
     agx_record *to = agx_record_of(t, id), *from = agx_record_of(t, v.id);
     ag_array x = numbers(t, v.id);
     if (!unwritten(t, op, id)) return AG_ERROR_WRITTEN;
-    if (to->bound) return add_to_tensor(t, to->bound, &x);
+    if (to->bound) return add_to_tensor(t, agx_gradient_of(t, to->bound), &x);
     return agx_slot_add(t, &to->slot, &to->meta, &x, from ? from->buffer : NULL);
 }
 

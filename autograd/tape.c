@@ -24,6 +24,7 @@ ag_tape *ag_tape_new(const ag_tape_options *options) {
     t->max_id = options && options->max_records ? options->max_records : UINT32_MAX - 1;
     t->random.seed = options ? options->seed : 0;
     t->anomaly = options && options->anomaly;
+    t->private_gradients = options && options->private_gradients;
     t->segment_capacity = 8;
     t->segments = ag_alloc(t->segment_capacity * sizeof *t->segments);
     if (!t->segments || !add_chunk(t)) {
@@ -49,6 +50,7 @@ void agx_drop_held(ag_tape *t, const agx_held *until) {
 void ag_tape_free(ag_tape *t) {
     if (!t) return;
     agx_drop_held(t, NULL);
+    agx_privates_clear(t);
     for (uint32_t c = 0; c < t->chunks; c++) ag_release(t->head.strip[c], CHUNK_BYTES);
     ag_release(t->head.strip, t->chunk_capacity * sizeof *t->head.strip);
     ag_release(t->segments, t->segment_capacity * sizeof *t->segments);
@@ -363,7 +365,7 @@ ag_tape_stats ag_tape_statistics(const ag_tape *t) {
         .records = t->head.next - 1,
         .live_bytes = sizeof *t + strip + t->chunk_capacity * sizeof *t->head.strip +
                       t->segment_capacity * sizeof *t->segments + t->arena.reserved + t->work.arena.reserved +
-                      t->pool.held,
+                      agx_privates_bytes(t) + t->pool.held,
         .used_bytes = t->head.next * record + agx_arena_used(&t->arena),
         .peak_bytes = most * record + agx_arena_peak(&t->arena),
         .pool_bytes = t->pool.held,

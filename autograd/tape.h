@@ -23,12 +23,13 @@ AG_BEGIN_DECLS
 
 /** Zero-initialise, then set what should differ from the default. */
 typedef struct ag_tape_options {
-    uint32_t max_records; /* ids end here; 0: 2^32 - 1                                   */
-    int threads;          /* threads a kernel may use; 0: one; AG_THREADS_ALL: as many as OpenMP would.
+    uint32_t max_records;   /* ids end here; 0: 2^32 - 1                                   */
+    int threads;            /* threads a kernel may use; 0: one; AG_THREADS_ALL: as many as OpenMP would.
                              The bits are the same. With more threads than free cores a step can take many
                              times as long: OpenMP's threads wait actively                */
-    uint64_t seed;        /* of the tape's generator (dropout)                            */
-    bool anomaly;         /* as after ag_anomaly(t, true)                                 */
+    uint64_t seed;          /* of the tape's generator (dropout)                            */
+    bool anomaly;           /* as after ag_anomaly(t, true)                                 */
+    bool private_gradients; /* gradients of tensors gather on the tape: ag_gradients_merge (grad.h) */
 } ag_tape_options;
 
 /** A new, empty tape; NULL when out of memory. options NULL: defaults. One tape, one thread. */

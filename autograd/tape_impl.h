@@ -117,6 +117,18 @@ typedef struct agx_label {
     uint32_t id;
 } agx_label;
 
+/** Private gradients: for every tensor that got any, a stand-in that only has a gradient. In the order of their first; an
+ *  open-addressing table finds them by tensor. */
+typedef struct agx_private {
+    ag_tensor *tensor;
+    ag_tensor own;
+} agx_private;
+typedef struct agx_privates {
+    agx_private **list;   /* (n) */
+    uint32_t *table;      /* (2 capacity) index + 1; 0: free */
+    uint32_t n, capacity; /* a power of two, or 0 */
+} agx_privates;
+
 struct ag_tape {
     ag_tape_head head; /* first: the public ABI */
     /* storage */
@@ -131,6 +143,7 @@ struct ag_tape {
     ag_workspace work;
     agx_held *held;
     agx_hook *hooks;
+    agx_privates privates;
     /* annotations */
     const agx_label *labels;
     const agx_scope_event *scope_events;
@@ -139,9 +152,10 @@ struct ag_tape {
     uint32_t no_grad; /* depth                                                          */
     bool scratch;     /* a sweep that does not record is running: buffers come from the pool */
     bool sweeping;
-    bool anomaly;      /* every value and adjoint is looked at: anomaly.c */
+    bool private_gradients;
+    bool anomaly;       /* every value and adjoint is looked at: anomaly.c */
     uint32_t anomalous; /* the id that the tape failed for, while it may still get a label; 0: none */
-    ag_tensor *aim; /* where the next result of fitting shape goes: see agx_aim */
+    ag_tensor *aim;     /* where the next result of fitting shape goes: see agx_aim */
     ag_random random;
     /* the sticky error */
     bool failed;
@@ -293,6 +307,15 @@ ag_status agx_slot_add(ag_tape *t, agx_slot *slot, const ag_meta *meta, const ag
 ag_status agx_give_leaf(ag_tape *t, const ag_op *op, uint32_t id, ag_value v);
 /** A waiting adjoint of layout meta as a scratch value that takes over its buffer. */
 ag_value agx_adopt(ag_tape *t, const ag_meta *meta, agx_slot *slot);
+
+/* private.c */
+/** Where the gradient of a bound tensor goes: the tensor, or its stand-in on this tape. NULL: out of memory. */
+ag_tensor *agx_gradient_of(ag_tape *t, ag_tensor *x);
+/** The same, to read: NULL where there is none yet. */
+ag_tensor *agx_gradient_at(const ag_tape *t, ag_tensor *x);
+void agx_privates_zero(ag_tape *t);
+void agx_privates_clear(ag_tape *t);
+size_t agx_privates_bytes(const ag_tape *t);
 
 /* hook.c */
 agx_hook *agx_hook_of(const ag_tape *t, uint32_t id); /* the first of a hooked value */
