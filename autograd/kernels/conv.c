@@ -31,10 +31,11 @@ static int64_t depth(const agx_conv *g) { return g->channels * taps(g); }
 static int64_t in_plane(const agx_conv *g) { return g->in[0] * g->in[1]; }
 static int64_t out_plane(const agx_conv *g) { return g->out[0] * g->out[1]; }
 
-/* Columns that lie in x already. */
+/* Columns that lie in x already? (y may stop short of the last positions.) */
 static bool is_pointwise(const agx_conv *g) {
     bool plain = true;
-    for (int i = 0; i < 2; i++) plain = plain && g->kernel[i] == 1 && g->stride[i] == 1 && g->padding[i] == 0;
+    for (int i = 0; i < 2; i++)
+        plain = plain && g->kernel[i] == 1 && g->stride[i] == 1 && g->padding[i] == 0 && g->in[i] == g->out[i];
     return plain;
 }
 
