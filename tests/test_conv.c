@@ -94,6 +94,7 @@ START_TEST(an_empty_batch_has_no_result_and_no_gradient) {
     EXPECT_SHAPE(y, 0, 1, 1, 2);
     ck_assert_int_eq(ag_backward(ag_sum_all(y)), AG_OK);
     EXPECT_ADJOINT(w, 0, 0, 0, 0);
+    EXPECT_SHAPE(ag_upsample_nearest2d_to(x, INT32_MAX, 3), 0, 2, INT32_MAX, 3);
     ag_tape_free(t);
 }
 END_TEST

@@ -72,8 +72,15 @@ static ag_status compose(ag_build *b, const ag_op *op, int axes) {
     ag_error error = {0};
     const ag_status status = find_sizes(a, axes, ag_meta_of(x), &s, &error);
     if (status != AG_OK) return agx_operation_error(t, op, &x, 1, status, error.message);
-    ag_value y = enlarge(t, x, -1, s.in[1], s.out[1], a->scale);
-    if (axes == 2) y = enlarge(t, y, -2, s.in[0], s.out[0], a->scale);
+    ag_meta shape = *ag_meta_of(x);
+    ag_value y = x;
+    if (ag_meta_count(&shape) == 0) { /* an empty batch: nothing to select, however large the planes */
+        for (int k = 0; k < axes; k++) shape.dim[shape.rank - axes + k] = s.out[2 - axes + k];
+        y = ag_reshape(x, shape.rank, shape.dim);
+    } else {
+        y = enlarge(t, y, -1, s.in[1], s.out[1], a->scale);
+        if (axes == 2) y = enlarge(t, y, -2, s.in[0], s.out[0], a->scale);
+    }
     ag_build_result(b, y);
     return AG_OK;
 }
