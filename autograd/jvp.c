@@ -61,11 +61,11 @@ static ag_status linear_jvp(ag_forward *f) {
     return AG_OK;
 }
 
-static ag_status apply_rule(ag_forward *f, agx_transpose *room) {
+static ag_status apply_rule(ag_forward *f) {
     const ag_op *op = f->reading.op;
     if (op->jvp) return op->jvp(f);
     if (applies_itself(f)) return linear_jvp(f);
-    return agx_transpose_rule(f, room);
+    return agx_transpose_rule(f);
 }
 
 /* The record whose output 0 is `id`. */
@@ -74,7 +74,9 @@ static ag_status push_forward(sweep *s, uint32_t id) {
         .name = "affine", .min_in = 1, .max_in = AG_VARIADIC, .outputs = 1, .jvp = affine_jvp};
     ag_tape *t = s->t;
     const ag_entry *e = agx_entry(t, id);
-    ag_forward f = {.reading = {.t = t, .id = id, .recorded = true, .depends = s->depends}, .tangent = s->tangent};
+    ag_forward f = {.reading = {.t = t, .id = id, .recorded = true, .depends = s->depends},
+                    .tangent = s->tangent,
+                    .room = &s->room};
     ag_reverse *r = &f.reading;
     agx_operands_of(t, id, &r->in);
     if (agx_is_wide(e)) {
@@ -94,7 +96,7 @@ static ag_status push_forward(sweep *s, uint32_t id) {
         moves = true;
     }
     if (!moves) return AG_OK;
-    ag_status status = apply_rule(&f, &s->room);
+    ag_status status = apply_rule(&f);
     if (status != AG_OK && !t->failed) {
         agx_operation_error(t, r->op, NULL, 0, status,
                             status == AG_ERROR_DERIVATIVE ? "has no derivative rule" : "its forward rule failed");

@@ -279,11 +279,19 @@ struct ag_reverse {
     ag_value dy[4];
 };
 
+/** Room to record the reverse rule of one record. Grown with the tape, and empty between two records. */
+typedef struct agx_transpose {
+    uint8_t *depends;  /* a bit per id */
+    uint32_t *adjoint; /* one per id   */
+    size_t capacity;   /* ids          */
+} agx_transpose;
+
 /** What a forward rule sees: see op.h. It reads operands and outputs as a recorded reverse rule does, by the same
  *  contract: `reading` is that rule's view of the record. */
 struct ag_forward {
     ag_reverse reading;
     uint32_t *tangent; /* id of the tangent of each id, 0: none */
+    agx_transpose *room;
 };
 
 /* grad.c: the parts of the recorded gradient. */
@@ -326,14 +334,8 @@ void agx_hooks_begin(ag_tape *t, uint32_t top);
 /** A sweep failed: what waits for a hook is dropped. */
 void agx_hooks_abandon(ag_tape *t);
 void agx_drop_hooks(ag_tape *t, const agx_hook *until); /* forget those newer than `until` */
-/* transpose.c: tangents of a record that has no forward rule. */
-/** Grown with the tape, and empty between two records. */
-typedef struct agx_transpose {
-    uint8_t *depends;  /* a bit per id */
-    uint32_t *adjoint; /* one per id   */
-    size_t capacity;   /* ids          */
-} agx_transpose;
-ag_status agx_transpose_rule(ag_forward *f, agx_transpose *room);
+/* transpose.c: tangents by way of the reverse rule. */
+ag_status agx_transpose_rule(ag_forward *f);
 void agx_transpose_clear(agx_transpose *room);
 
 /* affine.c: the adjoint of a neuron's operands. */

@@ -51,7 +51,8 @@ static void forget(agx_transpose *room, uint32_t id) {
 static bool floats(const ag_tape *t, uint32_t id) { return ag_dtype_is_float(agx_meta_at(t, id)->dtype); }
 
 /* Record g = J'w for the operands that move; w[k] is the adjoint of output k. */
-static ag_status reverse_rule(ag_forward *f, agx_transpose *room, ag_value *w) {
+static ag_status reverse_rule(ag_forward *f, ag_value *w) {
+    agx_transpose *room = f->room;
     const ag_reverse *r = &f->reading;
     ag_tape *t = r->t;
     /* what no_grad detaches would not depend on w */
@@ -74,7 +75,8 @@ static ag_status reverse_rule(ag_forward *f, agx_transpose *room, ag_value *w) {
 }
 
 /* The tangents become adjoints of g, which the rule left at the operands. */
-static ag_status plant(ag_forward *f, agx_transpose *room, uint32_t from) {
+static ag_status plant(ag_forward *f, uint32_t from) {
+    agx_transpose *room = f->room;
     const ag_reverse *r = &f->reading;
     ag_tape *t = r->t;
     for (uint32_t i = 0; i < r->in.n; i++) {
@@ -103,17 +105,36 @@ static ag_status pull_back(ag_tape *t, agx_transpose *room, uint32_t from, uint3
     return AG_OK;
 }
 
-ag_status agx_transpose_rule(ag_forward *f, agx_transpose *room) {
+/* Nothing of the record is marked any more. */
+static void leave(ag_forward *f) {
     const ag_reverse *r = &f->reading;
+    for (uint32_t i = 0; i < r->in.n; i++) forget(f->room, agx_operand(&r->in, i));
+    for (uint32_t k = 0; k < r->op->outputs; k++) forget(f->room, r->id + k);
+}
+
+ag_value agx_reverse_of_ones(ag_forward *f, uint32_t i) {
+    const ag_reverse *r = &f->reading;
+    const uint32_t id = agx_operand(&r->in, i);
+    ag_value w[4], g = agx_failed(r->t);
+    if (reverse_rule(f, w) == AG_OK) {
+        const uint32_t sum = f->room->adjoint[id];
+        g = sum ? agx_handle(r->t, sum) : agx_full_like(agx_handle(r->t, id), 0);
+    }
+    leave(f);
+    return g;
+}
+
+ag_status agx_transpose_rule(ag_forward *f) {
+    const ag_reverse *r = &f->reading;
+    agx_transpose *room = f->room;
     ag_tape *t = r->t;
     const uint32_t from = t->head.next;
     ag_value w[4] = {{0}};
-    ag_status status = reverse_rule(f, room, w);
+    ag_status status = reverse_rule(f, w);
     const uint32_t top = t->head.next - 1;
     if (status == AG_OK) status = reserve(t, room);
-    if (status == AG_OK) status = plant(f, room, from);
-    for (uint32_t i = 0; i < r->in.n; i++) forget(room, agx_operand(&r->in, i));
-    for (uint32_t k = 0; k < r->op->outputs; k++) forget(room, r->id + k);
+    if (status == AG_OK) status = plant(f, from);
+    leave(f);
     if (status == AG_OK) {
         for (uint32_t k = 0; k < r->op->outputs; k++)
             if (w[k].id) set_bit(room->depends, w[k].id);

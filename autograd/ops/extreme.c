@@ -62,6 +62,7 @@ const ag_op agx_op_amax = {
     .infer = extreme_infer,
     .forward = amax_forward,
     .vjp = extreme_vjp,
+    .jvp = agx_reduce_jvp,
     .probe = &agx_extreme_probe,
 };
 const ag_op agx_op_amin = {
@@ -79,6 +80,7 @@ const ag_op agx_op_amin = {
     .infer = extreme_infer,
     .forward = amin_forward,
     .vjp = extreme_vjp,
+    .jvp = agx_reduce_jvp,
     .probe = &agx_extreme_probe,
 };
 
@@ -211,6 +213,21 @@ static ag_status dim_vjp(ag_reverse *r) {
     return AG_OK;
 }
 
+/** The tangent of the element chosen. */
+static ag_status dim_jvp(ag_forward *f) {
+    const agx_argmax_attrs *a = ag_forward_attrs(f);
+    const int rank = ag_primal_in_meta(f, 0)->rank, axis = (int)(a->axis < 0 ? a->axis + rank : a->axis);
+    if (rank == 0) {
+        ag_give_tangent(f, 0, ag_tangent(f, 0));
+        return AG_OK;
+    }
+    ag_value index = ag_primal_out(f, 1);
+    if (!a->keepdim) index = ag_unsqueeze(index, axis);
+    const ag_value chosen = ag_gather(ag_tangent(f, 0), axis, index);
+    ag_give_tangent(f, 0, a->keepdim ? chosen : ag_squeeze(chosen, axis));
+    return AG_OK;
+}
+
 static const char *const dim_partials[] = {"1 at the index returned, else 0"};
 static const ag_field dim_fields[] = {
     {"axis", AG_FIELD_INT, offsetof(agx_argmax_attrs, axis), 0},
@@ -242,6 +259,7 @@ const ag_op agx_op_max_dim = {
     .infer = dim_infer,
     .forward = max_dim_forward,
     .vjp = dim_vjp,
+    .jvp = dim_jvp,
     .probe = &dim_probe,
 };
 const ag_op agx_op_min_dim = {
@@ -258,6 +276,7 @@ const ag_op agx_op_min_dim = {
     .infer = dim_infer,
     .forward = min_dim_forward,
     .vjp = dim_vjp,
+    .jvp = dim_jvp,
     .probe = &dim_probe,
 };
 

@@ -32,6 +32,7 @@ const ag_op agx_op_logsumexp = {
     .infer = agx_reduce_float_infer,
     .forward = logsumexp_forward,
     .vjp = logsumexp_vjp,
+    .jvp = agx_reduce_jvp,
     .probe = &agx_extreme_probe,
 };
 

@@ -255,6 +255,7 @@ const ag_op agx_op_var = {
     .infer = agx_reduce_float_infer,
     .forward = var_forward,
     .vjp = var_vjp,
+    .jvp = agx_reduce_jvp,
     .cost = var_cost,
     .probe = &var_probe,
 };
@@ -273,6 +274,7 @@ const ag_op agx_op_std = {
     .infer = agx_reduce_float_infer,
     .forward = std_forward,
     .vjp = std_vjp,
+    .jvp = agx_reduce_jvp,
     .cost = var_cost,
     .probe = &std_probe,
 };
@@ -367,6 +369,7 @@ const ag_op agx_op_norm = {
     .infer = norm_infer,
     .forward = norm_forward,
     .vjp = norm_vjp,
+    .jvp = agx_reduce_jvp,
     .cost = norm_cost,
     .probe = &norm_probe,
 };

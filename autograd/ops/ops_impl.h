@@ -121,6 +121,9 @@ static inline ag_value agx_apply3(const ag_op *op, ag_value x, ag_value y, ag_va
     return ag_apply(NULL, op, in, 3, attrs);
 }
 
+/** What the reverse rule of f's record gives operand i, which moves, for adjoints of 1. In transpose.c. */
+ag_value agx_reverse_of_ones(ag_forward *f, uint32_t i);
+
 /** Lists as attributes hold them; false when a list is longer than any shape can be, or missing. */
 static inline bool agx_ints_from_axes(const int *axes, int n, ag_ints *out) {
     if (n < 0 || n > AG_MAX_RANK || (n > 0 && !axes)) return false;

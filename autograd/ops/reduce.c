@@ -74,6 +74,15 @@ ag_status agx_reduce_float_infer(const ag_query *q, ag_meta *out) {
     return status == AG_OK ? agx_reduce_shape(q, out) : status;
 }
 
+/** An element of x goes into one element of the result alone: the reverse rule for adjoints of 1 gives its derivative
+ *  by it, and the tangent is the sum of these weights times the tangents of x. */
+ag_status agx_reduce_jvp(ag_forward *f) {
+    const agx_reduce_attrs a = *(const agx_reduce_attrs *)ag_forward_attrs(f);
+    const ag_value weighted = ag_mul(agx_reverse_of_ones(f, 0), ag_tangent(f, 0));
+    ag_give_tangent(f, 0, agx_apply1(&agx_op_sum, weighted, &a));
+    return AG_OK;
+}
+
 /* ---- sum --------------------------------------------------------------------------------------------------------- */
 
 static ag_status sum_infer(const ag_query *q, ag_meta *out) {
@@ -195,6 +204,7 @@ const ag_op agx_op_prod = {
     .infer = sum_infer,
     .forward = prod_forward,
     .vjp = prod_vjp,
+    .jvp = agx_reduce_jvp,
     .probe = &prod_probe,
 };
 

@@ -26,6 +26,8 @@ ag_status agx_reduce_forward(const ag_eval *e, agx_reduction kind);
 /** y, shaped like the result, with the reduced axes as dimensions of size 1: it then broadcasts to the operand.
  *  The attributes of r's operation begin with agx_reduce_attrs. */
 ag_value agx_keepdims(ag_reverse *r, ag_value y);
+/** The forward rule of a reduction whose attributes begin with agx_reduce_attrs. */
+ag_status agx_reduce_jvp(ag_forward *f);
 /** Fills a->axes and records op, whose attributes `attrs` begin with *a. */
 ag_value agx_reduce_record(const ag_op *op, ag_value x, const int *axes, int n_axes, agx_reduce_attrs *a,
                            const void *attrs);

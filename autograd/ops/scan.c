@@ -118,6 +118,19 @@ static ag_status cumprod_vjp(ag_reverse *r) {
     return AG_OK;
 }
 
+/** dy_k = dx_k y_(k-1) + x_k dy_(k-1) */
+static ag_status cumprod_jvp(ag_forward *f) {
+    const agx_axis_attrs *a = ag_forward_attrs(f);
+    const ag_meta *x = ag_primal_in_meta(f, 0);
+    const int axis = accepted_axis(a->axis, x->rank);
+    ag_value dy = ag_tangent(f, 0);
+    if (x->rank > 0 && ag_meta_count(x) > 0)
+        dy = agx_apply2(&agx_op_linear_recurrence, ag_primal_in(f, 0),
+                        ag_mul(dy, later(ag_primal_out(f, 0), axis, 1)), &(const scan_attrs){axis, false});
+    ag_give_tangent(f, 0, dy);
+    return AG_OK;
+}
+
 static const char *const cumprod_partials[] = {"the product of the others, from i on"};
 static const ag_field cumprod_fields[] = {{"axis", AG_FIELD_INT, offsetof(agx_axis_attrs, axis), 0}};
 static const ag_probe_case cumprod_cases[] = {
@@ -145,6 +158,7 @@ const ag_op agx_op_cumprod = {
     .infer = scan_infer,
     .forward = cumprod_forward,
     .vjp = cumprod_vjp,
+    .jvp = cumprod_jvp,
     .probe = &cumprod_probe,
 };
 

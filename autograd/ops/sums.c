@@ -1,5 +1,5 @@
 /* sums: two sums that are worth one record each - of squares, and of any number of operands. */
-#include "ops_impl.h"
+#include "reduce_impl.h"
 
 /* ---- sum_squares ------------------------------------------------------------------------------------------------------- */
 
@@ -80,6 +80,7 @@ const ag_op agx_op_sum_squares = {
     .infer = sum_squares_infer,
     .forward = sum_squares_forward,
     .vjp = sum_squares_vjp,
+    .jvp = agx_reduce_jvp,
     .cost = sum_squares_cost,
     .probe = &sum_squares_probe,
 };
