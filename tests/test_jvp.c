@@ -141,8 +141,8 @@ static void network(ag_tape *t, const ag_value *x, ag_value *y) {
     const ag_value a = x[0], b = x[1], s = x[2]; /* (3, 4), (4, 2), scalar */
     const ag_value index = ag_array_constant(t, AG_I64, 1, (const int64_t[]){4}, (const double[]){2, 0, 0, 1});
     const ag_value target = ag_array_constant(t, AG_I64, 1, (const int64_t[]){4}, (const double[]){1, 0, 1, 1});
-    const ag_value h = ag_tanh(ag_mul(ag_matmul(a, b), s));                                     /* (3, 2) */
-    const ag_value picked = ag_index_select(h, 0, index);                                       /* (4, 2) */
+    const ag_value h = ag_tanh(ag_mul(ag_matmul(a, b), s));                 /* (3, 2) */
+    const ag_value picked = ag_index_select(h, 0, index);                   /* (4, 2) */
     const ag_value p = ag_softmax(ag_linear(picked, b, (ag_value){0}), -1); /* (4, 4) */
     y[0] = ag_cross_entropy(picked, target);
     y[1] = ag_log_softmax(ag_add(p, ag_logsumexp(a, (const int[]){0}, 1, true)), 0);
