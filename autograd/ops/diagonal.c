@@ -8,17 +8,17 @@
 #include <inttypes.h>
 
 typedef struct diagonal_attrs {
-    int64_t offset, axis0, axis1;
+    int64_t offset, axis1, axis2;
 } diagonal_attrs;
 
 /** Where diagonals go: axes of the result and their sizes. */
 typedef struct embed_attrs {
-    int64_t offset, axis0, axis1, size0, size1;
+    int64_t offset, axis1, axis2, size1, size2;
 } embed_attrs;
 
-static ag_status find_axes(const ag_query *q, int64_t axis0, int64_t axis1, int rank, int *a, int *b) {
-    ag_status status = ag_axis(axis0, rank, a, q->error);
-    if (status == AG_OK) status = ag_axis(axis1, rank, b, q->error);
+static ag_status find_axes(const ag_query *q, int64_t axis1, int64_t axis2, int rank, int *a, int *b) {
+    ag_status status = ag_axis(axis1, rank, a, q->error);
+    if (status == AG_OK) status = ag_axis(axis2, rank, b, q->error);
     if (status == AG_OK && *a == *b)
         return ag_fail(q->error, AG_ERROR_AXIS, "a diagonal needs two axes, got %d twice", *a);
     return status;
@@ -54,7 +54,7 @@ static const char *const embed_partials[] = {"1"};
 static ag_status diagonal_infer(const ag_query *q, ag_meta *out) {
     const diagonal_attrs *at = q->attrs;
     int a = 0, b = 0;
-    ag_status status = find_axes(q, at->axis0, at->axis1, q->in[0]->rank, &a, &b);
+    ag_status status = find_axes(q, at->axis1, at->axis2, q->in[0]->rank, &a, &b);
     if (status == AG_OK) diagonal_of(q->in[0], a, b, at->offset, out);
     return status;
 }
@@ -63,8 +63,8 @@ static ag_status diagonal_vjp(ag_reverse *r) {
     const diagonal_attrs *at = ag_rule_attrs(r);
     const ag_meta *x = ag_in_meta(r, 0);
     if (!ag_wants(r, 0)) return AG_OK;
-    const int64_t a = at->axis0 < 0 ? at->axis0 + x->rank : at->axis0;
-    const int64_t b = at->axis1 < 0 ? at->axis1 + x->rank : at->axis1;
+    const int64_t a = at->axis1 < 0 ? at->axis1 + x->rank : at->axis1;
+    const int64_t b = at->axis2 < 0 ? at->axis2 + x->rank : at->axis2;
     const embed_attrs back = {at->offset, a, b, x->dim[a], x->dim[b]};
     ag_give(r, 0, agx_apply1(&agx_op_diagonal_grad, ag_dy(r, 0), &back));
     return AG_OK;
@@ -72,8 +72,8 @@ static ag_status diagonal_vjp(ag_reverse *r) {
 
 static const ag_field diagonal_fields[] = {
     {"offset", AG_FIELD_INT, offsetof(diagonal_attrs, offset), 0},
-    {"axis0", AG_FIELD_INT, offsetof(diagonal_attrs, axis0), 0},
-    {"axis1", AG_FIELD_INT, offsetof(diagonal_attrs, axis1), 1},
+    {"axis1", AG_FIELD_INT, offsetof(diagonal_attrs, axis1), 0},
+    {"axis2", AG_FIELD_INT, offsetof(diagonal_attrs, axis2), 1},
 };
 static const ag_probe_case diagonal_cases[] = {
     {&(const diagonal_attrs){0, 0, 1}, 1, {{AG_F64, 2, {3, 3}, 0, 0}}},
@@ -100,19 +100,19 @@ const ag_op agx_op_diagonal = {
     .vjp = diagonal_vjp,
     .probe = &diagonal_probe,
 };
-ag_value ag_diagonal(ag_value x, int64_t offset, int axis0, int axis1) {
-    return agx_apply1(&agx_op_diagonal, x, &(const diagonal_attrs){offset, axis0, axis1});
+ag_value ag_diagonal(ag_value x, int64_t offset, int axis1, int axis2) {
+    return agx_apply1(&agx_op_diagonal, x, &(const diagonal_attrs){offset, axis1, axis2});
 }
 
 /* ---- diagonal_grad and diag_embed ------------------------------------------------------------------------------------ */
 
 /** The shape of x with the last axis spread over axes a and b. */
-static ag_status spread(const ag_query *q, int a, int b, int64_t size0, int64_t size1, ag_meta *out) {
+static ag_status spread(const ag_query *q, int a, int b, int64_t size1, int64_t size2, ag_meta *out) {
     const ag_meta *x = q->in[0];
     int from = 0;
     out->dtype = x->dtype;
     out->rank = x->rank + 1;
-    for (int k = 0; k < out->rank; k++) out->dim[k] = k == a ? size0 : k == b ? size1 : x->dim[from++];
+    for (int k = 0; k < out->rank; k++) out->dim[k] = k == a ? size1 : k == b ? size2 : x->dim[from++];
     return agx_check_size(q, out);
 }
 
@@ -122,11 +122,11 @@ static ag_status check_rank(const ag_query *q) {
     return ag_fail(q->error, AG_ERROR_SHAPE, "diagonals have rank 1 to %d, got rank %d", AG_MAX_RANK - 1, rank);
 }
 
-static ag_status embed(const ag_eval *e, int64_t axis0, int64_t axis1, int64_t offset) {
+static ag_status embed(const ag_eval *e, int64_t axis1, int64_t axis2, int64_t offset) {
     const ag_meta *z = e->out[0].meta;
     ag_meta place;
     agx_fill(e->out, 0);
-    diagonal_of(z, (int)(axis0 < 0 ? axis0 + z->rank : axis0), (int)(axis1 < 0 ? axis1 + z->rank : axis1), offset,
+    diagonal_of(z, (int)(axis1 < 0 ? axis1 + z->rank : axis1), (int)(axis2 < 0 ? axis2 + z->rank : axis2), offset,
                 &place);
     return agx_copy(e->in, &(ag_array){&place, agx_at(e->out[0].data, z->dtype, place.offset)}, e->work);
 }
@@ -136,33 +136,33 @@ static ag_status diagonal_grad_infer(const ag_query *q, ag_meta *out) {
     const ag_meta *x = q->in[0];
     int a = 0, b = 0;
     ag_status status = check_rank(q);
-    if (status == AG_OK) status = find_axes(q, at->axis0, at->axis1, x->rank + 1, &a, &b);
+    if (status == AG_OK) status = find_axes(q, at->axis1, at->axis2, x->rank + 1, &a, &b);
     if (status != AG_OK) return status;
-    if (at->size0 < 0 || at->size1 < 0 || length_of(at->size0, at->size1, at->offset) != x->dim[x->rank - 1])
+    if (at->size1 < 0 || at->size2 < 0 || length_of(at->size1, at->size2, at->offset) != x->dim[x->rank - 1])
         return ag_fail(q->error, AG_ERROR_SHAPE,
                        "diagonal %" PRId64 " of (%" PRId64 ", %" PRId64 ") does not have %" PRId64 " elements",
-                       at->offset, at->size0, at->size1, x->dim[x->rank - 1]);
-    return spread(q, a, b, at->size0, at->size1, out);
+                       at->offset, at->size1, at->size2, x->dim[x->rank - 1]);
+    return spread(q, a, b, at->size1, at->size2, out);
 }
 
 static ag_status diagonal_grad_forward(const ag_eval *e) {
     const embed_attrs *at = e->attrs;
-    return embed(e, at->axis0, at->axis1, at->offset);
+    return embed(e, at->axis1, at->axis2, at->offset);
 }
 
 static ag_status diagonal_grad_vjp(ag_reverse *r) {
     const embed_attrs *at = ag_rule_attrs(r);
-    const diagonal_attrs same = {at->offset, at->axis0, at->axis1};
+    const diagonal_attrs same = {at->offset, at->axis1, at->axis2};
     if (ag_wants(r, 0)) ag_give(r, 0, agx_apply1(&agx_op_diagonal, ag_dy(r, 0), &same));
     return AG_OK;
 }
 
 static const ag_field diagonal_grad_fields[] = {
     {"offset", AG_FIELD_INT, offsetof(embed_attrs, offset), 0},
-    {"axis0", AG_FIELD_INT, offsetof(embed_attrs, axis0), -2},
-    {"axis1", AG_FIELD_INT, offsetof(embed_attrs, axis1), -1},
-    {"size0", AG_FIELD_INT, offsetof(embed_attrs, size0), 1},
+    {"axis1", AG_FIELD_INT, offsetof(embed_attrs, axis1), -2},
+    {"axis2", AG_FIELD_INT, offsetof(embed_attrs, axis2), -1},
     {"size1", AG_FIELD_INT, offsetof(embed_attrs, size1), 1},
+    {"size2", AG_FIELD_INT, offsetof(embed_attrs, size2), 1},
 };
 static const ag_probe_case diagonal_grad_cases[] = {
     {&(const embed_attrs){0, 0, 1, 3, 3}, 1, {{AG_F64, 1, {3}, 0, 0}}},
@@ -194,7 +194,7 @@ static ag_status diag_embed_infer(const ag_query *q, ag_meta *out) {
     const ag_meta *x = q->in[0];
     int a = 0, b = 0;
     ag_status status = check_rank(q);
-    if (status == AG_OK) status = find_axes(q, at->axis0, at->axis1, x->rank + 1, &a, &b);
+    if (status == AG_OK) status = find_axes(q, at->axis1, at->axis2, x->rank + 1, &a, &b);
     if (status != AG_OK) return status;
     const int64_t n = x->dim[x->rank - 1];
     if (at->offset > INT64_MAX - n || at->offset < n - INT64_MAX)
@@ -205,7 +205,7 @@ static ag_status diag_embed_infer(const ag_query *q, ag_meta *out) {
 
 static ag_status diag_embed_forward(const ag_eval *e) {
     const diagonal_attrs *at = e->attrs;
-    return embed(e, at->axis0, at->axis1, at->offset);
+    return embed(e, at->axis1, at->axis2, at->offset);
 }
 
 static ag_status diag_embed_vjp(ag_reverse *r) {
@@ -215,8 +215,8 @@ static ag_status diag_embed_vjp(ag_reverse *r) {
 
 static const ag_field diag_embed_fields[] = {
     {"offset", AG_FIELD_INT, offsetof(diagonal_attrs, offset), 0},
-    {"axis0", AG_FIELD_INT, offsetof(diagonal_attrs, axis0), -2},
-    {"axis1", AG_FIELD_INT, offsetof(diagonal_attrs, axis1), -1},
+    {"axis1", AG_FIELD_INT, offsetof(diagonal_attrs, axis1), -2},
+    {"axis2", AG_FIELD_INT, offsetof(diagonal_attrs, axis2), -1},
 };
 static const ag_probe_case diag_embed_cases[] = {
     {&(const diagonal_attrs){0, -2, -1}, 1, {{AG_F64, 1, {3}, 0, 0}}},
@@ -243,6 +243,6 @@ const ag_op agx_op_diag_embed = {
     .vjp = diag_embed_vjp,
     .probe = &diag_embed_probe,
 };
-ag_value ag_diag_embed(ag_value x, int64_t offset, int axis0, int axis1) {
-    return agx_apply1(&agx_op_diag_embed, x, &(const diagonal_attrs){offset, axis0, axis1});
+ag_value ag_diag_embed(ag_value x, int64_t offset, int axis1, int axis2) {
+    return agx_apply1(&agx_op_diag_embed, x, &(const diagonal_attrs){offset, axis1, axis2});
 }

@@ -43,12 +43,12 @@ AG_API ag_value ag_triu(ag_value x, int64_t diagonal);
  *  Edges:    an offset outside the matrix gives none: size 0
  *  Gradient: dy on the diagonal, 0 elsewhere
  *  Errors:   AG_ERROR_AXIS (also: the same axis twice) */
-AG_API ag_value ag_diagonal(ag_value x, int64_t offset, int axis0, int axis1);
+AG_API ag_value ag_diagonal(ag_value x, int64_t offset, int axis1, int axis2);
 /** Zeros with x's last axis on a diagonal of square matrices; the axes are the result's.
  *  Shapes:   x (..., n); y has two axes of size n + |offset| in place of the last (usually -2, -1)
  *  Gradient: dx = ag_diagonal of dy
  *  Errors:   AG_ERROR_AXIS (also: the same axis twice), AG_ERROR_SHAPE (rank 0 or 8; too many elements) */
-AG_API ag_value ag_diag_embed(ag_value x, int64_t offset, int axis0, int axis1);
+AG_API ag_value ag_diag_embed(ag_value x, int64_t offset, int axis1, int axis2);
 
 AG_END_DECLS
 #endif
