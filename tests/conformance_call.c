@@ -20,20 +20,10 @@ static const struct {
 static const struct {
     const char *key, *field;
 } renamed_attrs[] = {
-    {"dim", "axis"},
-    {"dim", "axes"},
-    {"dims", "axes"},
-    {"dim0", "axis0"},
-    {"dim1", "axis1"},
-    {"exponent", "c"},
-    {"n", "c"},
-    {"alpha", "c"},
-    {"shift", "shifts"},
-    {"negative_slope", "c"},
-    {"start_dim", "start_axis"},
-    {"end_dim", "end_axis"},
-    {"beta", "c"},
-    {"delta", "c"},
+    {"dim", "axis"},         {"dim", "axes"},     {"dims", "axes"},        {"dim0", "axis0"},
+    {"dim1", "axis1"},       {"dim2", "axis2"},   {"exponent", "c"},       {"n", "c"},
+    {"alpha", "c"},          {"shift", "shifts"}, {"negative_slope", "c"}, {"start_dim", "start_axis"},
+    {"end_dim", "end_axis"}, {"beta", "c"},       {"delta", "c"},
 };
 
 /* What the operands say already. */
@@ -127,7 +117,7 @@ static bool recorded(ag_tape *t, char text[CASE_TEXT]) {
     return false;
 }
 
-/* The one operation that is no row: it decomposes by its equation. */
+/* einsum has no row: it decomposes by its equation. */
 static bool call_einsum(const op_case *c, ag_tape *t, const ag_value *in, ag_value *out, char text[CASE_TEXT]) {
     const char *equation = json_string_value(json_object_get(c->attrs, "equation"));
     if (!equation || json_object_size(c->attrs) != 1) return refuse("it needs one equation:", c->op, text);
@@ -135,10 +125,24 @@ static bool call_einsum(const op_case *c, ag_tape *t, const ag_value *in, ag_val
     return recorded(t, text);
 }
 
+/* split has no row: it records as many slices as there are parts, all of one size or of the sizes listed. */
+static bool call_split(const op_case *c, ag_tape *t, const ag_value *in, ag_value *out, int *n,
+                       char text[CASE_TEXT]) {
+    json_t *size = json_object_get(c->attrs, "size"), *axis = json_object_get(c->attrs, "dim");
+    ag_ints sizes = {0};
+    if (!read_ints(size, &sizes) || (axis && !json_is_integer(axis)))
+        return refuse("wrong kind of value for an attribute of", c->op, text);
+    const int at = (int)json_integer_value(axis);
+    *n = json_is_array(size) ? ag_split_sizes(in[0], sizes.v, sizes.n, at, out)
+                             : ag_split(in[0], sizes.v[0], at, out, CASE_ARRAYS);
+    return recorded(t, text);
+}
+
 bool case_call(const op_case *c, ag_tape *t, const ag_value *in, ag_value *out, int *n, char text[CASE_TEXT]) {
     *n = 1;
     if (strcmp(c->op, "einsum") == 0) return call_einsum(c, t, in, out, text);
     const char *chooser = NULL;
+    if (strcmp(c->op, "split") == 0) return call_split(c, t, in, out, n, text);
     const ag_op *op = find_row(c, &chooser);
     if (!op) return refuse("there is no operation", c->op, text);
     ag_attr attrs[CASE_ARRAYS];
