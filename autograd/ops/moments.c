@@ -58,8 +58,9 @@ static double scale_of(double p, double m) {
     return ldexp(1, exponent - 1);
 }
 
-/** z = (sum a^p)^(1/p) over `mask`, p finite and neither 0 nor 1; a >= 0 is dense scratch and is overwritten. */
-static ag_status power_norm(const ag_eval *e, double p, uint32_t mask, const ag_array *a, const ag_array *z) {
+/** z = (sum a^p / divisor)^(1/p) over `mask`, p finite and neither 0 nor 1; a >= 0 is dense scratch and is overwritten. */
+static ag_status power_norm(const ag_eval *e, double p, uint32_t mask, double divisor, const ag_array *a,
+                            const ag_array *z) {
     const ag_dtype dtype = z->meta->dtype;
     agx_local scale;
     ag_status status = scratch_like(e, a->meta, mask, &scale);
@@ -73,16 +74,17 @@ static ag_status power_norm(const ag_eval *e, double p, uint32_t mask, const ag_
     if (status == AG_OK) status = agx_map_row(p == 2 ? AGX_ROW_square : AGX_ROW_pow_number, a, 1, a, p, e->work);
     if (status == AG_OK) status = agx_reduce(AGX_SUM, a, mask, z, e->work);
     for (int64_t g = 0; status == AG_OK && g < groups; g++) {
-        const double sum = agx_load(z->data, dtype, g), root = p == 2 ? sqrt(sum) : pow(sum, 1 / p);
+        const double sum = agx_load(z->data, dtype, g) / divisor, root = p == 2 ? sqrt(sum) : pow(sum, 1 / p);
         agx_store(z->data, dtype, g, agx_load(s, dtype, g) * root);
     }
     return status;
 }
 
-/** The norm of x, which is dense scratch and is overwritten. */
-static ag_status norm_of(const ag_eval *e, double p, uint32_t mask, const ag_array *x, const ag_array *z) {
+/** The norm of x, which is dense scratch and is overwritten; divisor: of the sum of squares, for p = 2. */
+static ag_status norm_of(const ag_eval *e, double p, uint32_t mask, double divisor, const ag_array *x,
+                         const ag_array *z) {
     if (ag_meta_count(x->meta) == 0) {
-        agx_fill(z, 0);
+        agx_fill(z, sqrt(0 / divisor));
         return AG_OK;
     }
     ag_status status = agx_map_row(AGX_ROW_abs, x, 1, x, 0, e->work);
@@ -94,7 +96,7 @@ static ag_status norm_of(const ag_eval *e, double p, uint32_t mask, const ag_arr
         for (int64_t i = 0; i < n; i++) agx_store(x->data, dtype, i, agx_load(x->data, dtype, i) != 0);
     }
     if (p == 0 || p == 1) return agx_reduce(AGX_SUM, x, mask, z, e->work);
-    return power_norm(e, p, mask, x, z);
+    return power_norm(e, p, mask, divisor, x, z);
 }
 
 /** v, but 0 where y is 0, for a derivative there that all directions share; v must be finite there. */
@@ -179,8 +181,13 @@ static ag_status var_forward(const ag_eval *e) {
     if (status == AG_OK) status = center(e, mask, &c.array);
     if (status == AG_OK) status = agx_map_row(AGX_ROW_square, &c.array, 1, &c.array, 0, e->work);
     if (status == AG_OK) status = agx_reduce(AGX_SUM, &c.array, mask, e->out, e->work);
-    const double share = 1 / fmax(freedom(e->in[0].meta, a), 0);
-    return status == AG_OK ? agx_map_row(AGX_ROW_mul_number, e->out, 1, e->out, share, e->work) : status;
+    if (status != AG_OK) return status;
+    const ag_meta *z = e->out[0].meta;
+    const int64_t groups = ag_meta_count(z);
+    const double divisor = fmax(freedom(e->in[0].meta, a), 0);
+    for (int64_t g = 0; g < groups; g++)
+        agx_store(e->out[0].data, z->dtype, g, agx_load(e->out[0].data, z->dtype, g) / divisor);
+    return AG_OK;
 }
 
 static ag_value deviations(ag_reverse *r) {
@@ -201,9 +208,8 @@ static ag_status std_forward(const ag_eval *e) {
     agx_local c;
     ag_status status = scratch_like(e, e->in[0].meta, 0, &c);
     if (status == AG_OK) status = center(e, mask, &c.array);
-    if (status == AG_OK) status = norm_of(e, 2, mask, &c.array, e->out);
-    const double share = 1 / sqrt(fmax(freedom(e->in[0].meta, a), 0));
-    return status == AG_OK ? agx_map_row(AGX_ROW_mul_number, e->out, 1, e->out, share, e->work) : status;
+    const double divisor = fmax(freedom(e->in[0].meta, a), 0);
+    return status == AG_OK ? norm_of(e, 2, mask, divisor, &c.array, e->out) : status;
 }
 
 static ag_status std_vjp(ag_reverse *r) {
@@ -291,7 +297,8 @@ static ag_status norm_forward(const ag_eval *e) {
     const norm_attrs *a = e->attrs;
     agx_local x;
     ag_status status = agx_copy_dense(e, &e->in[0], e->out[0].meta->dtype, &x);
-    return status == AG_OK ? norm_of(e, a->p, agx_reduce_mask(&a->reduce, x.meta.rank), &x.array, e->out) : status;
+    return status == AG_OK ? norm_of(e, a->p, agx_reduce_mask(&a->reduce, x.meta.rank), 1, &x.array, e->out)
+                           : status;
 }
 
 /** sign(x) where |x| is the extreme, shared by ties. */
