@@ -12,6 +12,12 @@ typedef struct mistake {
 static ag_value f(ag_tape *t, int rank, const int64_t *dim) { return ag_full(t, AG_F32, rank, dim, 1); }
 static ag_value i(ag_tape *t, int64_t n, double value) { return ag_full(t, AG_I64, 1, &n, value); }
 #define F(...) f(t, (int)(sizeof(SHAPE(__VA_ARGS__)) / sizeof(int64_t)), SHAPE(__VA_ARGS__))
+/* An operation without a function of its own; n: how many of the operands it takes. */
+static ag_value by_name(ag_tape *t, const char *name, ag_value x, ag_value y, uint32_t n) {
+    ag_value z;
+    (void)ag_call(t, name, (const ag_value[]){x, y}, n, NULL, &z); /* the tape keeps the status */
+    return z;
+}
 #define MAKE(name, expression)                                                                                    \
     static ag_value name(ag_tape *t) { return expression; }
 
@@ -38,6 +44,41 @@ MAKE(argmax_nothing, ag_argmax(F(0), AG_ALL_AXES, false))
 MAKE(logsumexp_integers, ag_logsumexp(i(t, 3, 1), NULL, 0, false))
 MAKE(sum_to_shape, ag_sum_to(F(2, 3), 1, SHAPE(2)))
 MAKE(sum_to_rank, ag_sum_to(F(2, 3), 9, SHAPE(1)))
+/* prod, extreme.c, moments.c, scan.c, sort.c */
+MAKE(prod_axis, ag_prod(F(2, 3), AXES(2), 1, false))
+MAKE(amin_nothing, ag_amin(F(2, 0), AXES(1), 1, false))
+MAKE(amin_axis, ag_amin(F(2, 3), AXES(0, 0), 2, false))
+MAKE(amin_bools, ag_amin(ag_full(t, AG_BOOL, 1, SHAPE(2), 1), NULL, 0, false))
+MAKE(argmin_axis, ag_argmin(F(2, 3), -3, false))
+MAKE(argmin_nothing, ag_argmin(F(0), AG_ALL_AXES, false))
+MAKE(argmin_bools, ag_argmin(ag_full(t, AG_BOOL, 1, SHAPE(2), 1), 0, false))
+MAKE(max_dim_axis, ag_max_dim(F(2, 3), 2, false))
+MAKE(max_dim_all, ag_max_dim(F(2, 3), AG_ALL_AXES, false))
+MAKE(max_dim_nothing, ag_max_dim(F(2, 0), 1, false))
+MAKE(min_dim_axis, ag_min_dim(F(2, 3), -3, false))
+MAKE(min_dim_nothing, ag_min_dim(F(0, 2), 0, false))
+MAKE(min_dim_bools, ag_min_dim(ag_full(t, AG_BOOL, 1, SHAPE(2), 1), 0, false))
+MAKE(var_axis, ag_var(F(2, 3), AXES(2), 1, false, 1))
+MAKE(var_integers, ag_var(i(t, 3, 1), NULL, 0, false, 1))
+MAKE(std_many, ag_std(F(2, 3), AXES(0), 9, false, 1))
+MAKE(std_integers, ag_std(i(t, 3, 1), NULL, 0, false, 1))
+MAKE(center_integers, by_name(t, "center", i(t, 3, 1), i(t, 3, 1), 1))
+MAKE(norm_axis, ag_norm(F(2, 3), 2, AXES(2), 1, false))
+MAKE(norm_nan, ag_norm(F(2, 3), NAN, NULL, 0, false))
+MAKE(norm_integers, ag_norm(i(t, 3, 1), 2, NULL, 0, false))
+MAKE(cumsum_axis, ag_cumsum(F(2, 3), 2))
+MAKE(cumprod_scalar, ag_cumprod(ag_scalar(t, 1), 1))
+MAKE(recurrence_shapes, by_name(t, "linear_recurrence", F(2, 3), F(3), 2))
+MAKE(recurrence_integers, by_name(t, "linear_recurrence", i(t, 3, 1), i(t, 3, 1), 2))
+MAKE(recurrence_dtypes, by_name(t, "linear_recurrence", F(3), i(t, 3, 1), 2))
+MAKE(recurrence_scalars, by_name(t, "linear_recurrence", ag_scalar(t, 1), ag_scalar(t, 1), 2))
+MAKE(sort_axis, ag_sort(F(2, 3), 2, false))
+MAKE(sort_bools, ag_sort(ag_full(t, AG_BOOL, 1, SHAPE(2), 1), 0, false))
+MAKE(topk_many, ag_topk(F(2, 3), 4, 1, true))
+MAKE(topk_negative, ag_topk(F(2, 3), -1, 0, true))
+MAKE(topk_scalar, ag_topk(ag_scalar(t, 1), 0, 0, true))
+MAKE(topk_axis, ag_topk(F(2, 3), 1, INT_MIN, true))
+MAKE(topk_bools, ag_topk(ag_full(t, AG_BOOL, 1, SHAPE(2), 1), 1, 0, true))
 /* shape.c */
 MAKE(reshape_count, ag_reshape(F(2, 3), 2, SHAPE(4, 2)))
 MAKE(reshape_open, ag_reshape(F(2, 3), 2, SHAPE(4, -1)))
@@ -120,6 +161,40 @@ static const mistake mistakes[] = {
     {logsumexp_integers, AG_ERROR_DTYPE, {"logsumexp", "i64"}},
     {sum_to_shape, AG_ERROR_SHAPE, {"sum_to", "(2, 3)"}},
     {sum_to_rank, AG_ERROR_SHAPE, {"sum_to", "rank 9"}},
+    {prod_axis, AG_ERROR_AXIS, {"prod", "axis 2", "(2, 3)"}},
+    {amin_nothing, AG_ERROR_SHAPE, {"amin", "axis 1", "(2, 0)"}},
+    {amin_axis, AG_ERROR_AXIS, {"amin", "twice", "(2, 3)"}},
+    {amin_bools, AG_ERROR_DTYPE, {"amin", "bool"}},
+    {argmin_axis, AG_ERROR_AXIS, {"argmin", "-3", "(2, 3)"}},
+    {argmin_nothing, AG_ERROR_SHAPE, {"argmin", "(0)"}},
+    {argmin_bools, AG_ERROR_DTYPE, {"argmin", "bool"}},
+    {max_dim_axis, AG_ERROR_AXIS, {"max_dim", "axis 2", "(2, 3)"}},
+    {max_dim_all, AG_ERROR_AXIS, {"max_dim", "one axis", "(2, 3)"}},
+    {max_dim_nothing, AG_ERROR_SHAPE, {"max_dim", "axis 1", "(2, 0)"}},
+    {min_dim_axis, AG_ERROR_AXIS, {"min_dim", "-3", "(2, 3)"}},
+    {min_dim_nothing, AG_ERROR_SHAPE, {"min_dim", "axis 0", "(0, 2)"}},
+    {min_dim_bools, AG_ERROR_DTYPE, {"min_dim", "bool"}},
+    {var_axis, AG_ERROR_AXIS, {"var", "axis 2", "(2, 3)"}},
+    {var_integers, AG_ERROR_DTYPE, {"var", "i64 (3)"}},
+    {std_many, AG_ERROR_AXIS, {"std", "9"}},
+    {std_integers, AG_ERROR_DTYPE, {"std", "i64 (3)"}},
+    {center_integers, AG_ERROR_DTYPE, {"center", "i64 (3)"}},
+    {norm_axis, AG_ERROR_AXIS, {"norm", "axis 2", "(2, 3)"}},
+    {norm_nan, AG_ERROR_VALUE, {"norm", "nan"}},
+    {norm_integers, AG_ERROR_DTYPE, {"norm", "i64 (3)"}},
+    {cumsum_axis, AG_ERROR_AXIS, {"cumsum", "axis 2", "(2, 3)"}},
+    {cumprod_scalar, AG_ERROR_AXIS, {"cumprod", "axis 1"}},
+    {recurrence_shapes, AG_ERROR_SHAPE, {"linear_recurrence", "(2, 3)", "(3)"}},
+    {recurrence_integers, AG_ERROR_DTYPE, {"linear_recurrence", "i64 (3)"}},
+    {recurrence_dtypes, AG_ERROR_DTYPE, {"linear_recurrence", "f32 (3)", "i64 (3)"}},
+    {recurrence_scalars, AG_ERROR_AXIS, {"linear_recurrence", "axis 0"}},
+    {sort_axis, AG_ERROR_AXIS, {"sort", "axis 2", "(2, 3)"}},
+    {sort_bools, AG_ERROR_DTYPE, {"sort", "bool"}},
+    {topk_many, AG_ERROR_VALUE, {"topk", "k = 4", "axis 1", "(2, 3)"}},
+    {topk_negative, AG_ERROR_VALUE, {"topk", "k = -1", "(2, 3)"}},
+    {topk_scalar, AG_ERROR_VALUE, {"topk", "k = 0"}},
+    {topk_axis, AG_ERROR_AXIS, {"topk", "(2, 3)"}},
+    {topk_bools, AG_ERROR_DTYPE, {"topk", "bool"}},
     {reshape_count, AG_ERROR_SHAPE, {"reshape", "8", "6", "(2, 3)"}},
     {reshape_open, AG_ERROR_SHAPE, {"reshape", "6", "4", "(2, 3)"}},
     {reshape_open_twice, AG_ERROR_SHAPE, {"reshape", "only one"}},
