@@ -146,8 +146,8 @@ ag_status agx_cross_entropy_grad(const ag_array *x, const ag_array *t, const ag_
 /* ---- standardize: over the axes in `mask` -------------------------------------------------------------------------- */
 
 /** z = (x - mean) / sqrt(var + eps), with mean and biased variance of x over the masked axes; mean and var (dense) have
- *  those axes of size 1, or missing. The variance is of the centred numbers; sums as in agx_reduce. No columns: mean
- *  and var are NaN. */
+ *  those axes of size 1. The variance is of the centred numbers; sums as in agx_reduce. No numbers: mean and var are
+ *  NaN. */
 ag_status agx_standardize(const ag_array *x, uint32_t mask, double eps, const ag_array *z, const ag_array *mean,
                           const ag_array *var, ag_workspace *work);
 /** dx = (dy - mean dy - y mean(dy y)) / sqrt(var + eps), means over the masked axes, which have size 1 in var. */
