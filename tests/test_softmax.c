@@ -101,8 +101,8 @@ static void check_cross_entropy(ag_dtype dtype, int64_t rows, int64_t classes, l
     view z = view_random(dtype, 0, NULL, DENSE, 0, 1, r), dz = view_random(dtype, 0, NULL, DENSE, 1, 2, r);
     view dx = like(&x);
     int64_t bad = -1;
-    ck_assert_int_eq(agx_cross_entropy(array_of(&x), array_of(&t), array_of(&z), &bad, work), AG_OK);
-    ck_assert_int_eq(agx_cross_entropy_grad(array_of(&x), array_of(&t), array_of(&dz), array_of(&dx), work),
+    ck_assert_int_eq(agx_cross_entropy(array_of(&x), array_of(&t), -100, array_of(&z), &bad, work), AG_OK);
+    ck_assert_int_eq(agx_cross_entropy_grad(array_of(&x), array_of(&t), -100, array_of(&dz), array_of(&dx), work),
                      AG_OK);
     double loss = 0, scale = view_get(&dz, 0) / (double)rows, tolerance = tolerance_of(dtype);
     double *y = malloc((size_t)classes * sizeof(double));
@@ -181,13 +181,14 @@ static void loss_threads(void) {
         view t = view_random(AG_I64, DIMS(20000 / classes), DENSE, 0, (double)classes, &r);
         view z = view_of(AG_F32, 0, NULL, (double[]){0}), w = view_of(AG_F32, 0, NULL, (double[]){0});
         view dz = view_of(AG_F32, 0, NULL, (double[]){1}), a = like(&x), b = like(&x);
-        ck_assert_int_eq(agx_cross_entropy(array_of(&x), array_of(&t), array_of(&z), NULL, &one), AG_OK);
-        ck_assert_int_eq(agx_cross_entropy(array_of(&dense), array_of(&t), array_of(&w), NULL, &two), AG_OK);
+        ck_assert_int_eq(agx_cross_entropy(array_of(&x), array_of(&t), -100, array_of(&z), NULL, &one), AG_OK);
+        ck_assert_int_eq(agx_cross_entropy(array_of(&dense), array_of(&t), -100, array_of(&w), NULL, &two), AG_OK);
         assert_same_bits(&z, &w, "the layout, or a second thread,");
-        ck_assert_int_eq(agx_cross_entropy_grad(array_of(&x), array_of(&t), array_of(&dz), array_of(&a), &one),
-                         AG_OK);
-        ck_assert_int_eq(agx_cross_entropy_grad(array_of(&dense), array_of(&t), array_of(&dz), array_of(&b), &two),
-                         AG_OK);
+        ck_assert_int_eq(
+            agx_cross_entropy_grad(array_of(&x), array_of(&t), -100, array_of(&dz), array_of(&a), &one), AG_OK);
+        ck_assert_int_eq(
+            agx_cross_entropy_grad(array_of(&dense), array_of(&t), -100, array_of(&dz), array_of(&b), &two),
+            AG_OK);
         assert_same_bits(&a, &b, "the layout, or a second thread,");
         view_free(&x), view_free(&dense), view_free(&t), view_free(&z), view_free(&w), view_free(&dz);
         view_free(&a), view_free(&b);
@@ -268,9 +269,9 @@ static void loss_of(ag_dtype dtype, int64_t rows, int64_t classes, const double 
     ag_workspace work;
     agx_workspace_init(&work, 1);
     int64_t bad = -1;
-    ck_assert_int_eq(agx_cross_entropy(array_of(&a), array_of(&b), array_of(&z), &bad, &work), AG_OK);
+    ck_assert_int_eq(agx_cross_entropy(array_of(&a), array_of(&b), -100, array_of(&z), &bad, &work), AG_OK);
     ck_assert_int_eq(bad, rows);
-    ck_assert_int_eq(agx_cross_entropy_grad(array_of(&a), array_of(&b), array_of(&dz), array_of(&dx), &work),
+    ck_assert_int_eq(agx_cross_entropy_grad(array_of(&a), array_of(&b), -100, array_of(&dz), array_of(&dx), &work),
                      AG_OK);
     *loss = view_get(&z, 0);
     for (int64_t i = 0; i < rows * classes; i++) gradient[i] = view_get(&dx, i);
@@ -315,10 +316,12 @@ START_TEST(cross_entropy_names_the_first_bad_target) {
     for (size_t k = 0; k < 3; k++) {
         view t = view_of(AG_I64, DIMS(4), targets[k]);
         int64_t bad = -1;
-        ck_assert_int_eq(agx_cross_entropy(array_of(&x), array_of(&t), array_of(&z), &bad, &work), AG_ERROR_INDEX);
-        ck_assert_int_eq(bad, 2);
-        ck_assert_int_eq(agx_cross_entropy_grad(array_of(&x), array_of(&t), array_of(&dz), array_of(&dx), &work),
+        ck_assert_int_eq(agx_cross_entropy(array_of(&x), array_of(&t), -100, array_of(&z), &bad, &work),
                          AG_ERROR_INDEX);
+        ck_assert_int_eq(bad, 2);
+        ck_assert_int_eq(
+            agx_cross_entropy_grad(array_of(&x), array_of(&t), -100, array_of(&dz), array_of(&dx), &work),
+            AG_ERROR_INDEX);
         ck_assert(view_get(&z, 0) == 7 && view_get(&dx, 0) == 7);
         view_free(&t);
     }

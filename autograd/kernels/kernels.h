@@ -135,12 +135,12 @@ ag_status agx_softmax(const ag_array *x, int axis, bool logarithm, const ag_arra
 /** dx from y = softmax(x) (or log_softmax) and dy: y (dy - sum dy y), or dy - exp(y) sum dy. */
 ag_status agx_softmax_grad(const ag_array *y, const ag_array *dy, int axis, bool logarithm,
                            const ag_array *dx, ag_workspace *work);
-/** Mean over rows of logsumexp(x_b) - x_b[t_b]; x (B, C) float, t (B) i64, z () . bad_row: the first row whose
- *  target is outside [0, C), with AG_ERROR_INDEX. B = 0 gives 0. */
-ag_status agx_cross_entropy(const ag_array *x, const ag_array *t, const ag_array *z, int64_t *bad_row,
-                            ag_workspace *work);
-/** dx = (softmax(x) - onehot(t)) * dz / B; dz (). */
-ag_status agx_cross_entropy_grad(const ag_array *x, const ag_array *t, const ag_array *dz,
+/** Mean, over the rows whose target is not `ignore`, of logsumexp(x_b) - x_b[t_b]; x (B, C) float, t (B) i64, z ().
+ *  bad_row: the first row whose target is outside [0, C) and not ignored, with AG_ERROR_INDEX. No rows give 0. */
+ag_status agx_cross_entropy(const ag_array *x, const ag_array *t, int64_t ignore, const ag_array *z,
+                            int64_t *bad_row, ag_workspace *work);
+/** dx = (softmax(x) - onehot(t)) * dz / n for n rows that are not ignored, 0 for the others; dz (). */
+ag_status agx_cross_entropy_grad(const ag_array *x, const ag_array *t, int64_t ignore, const ag_array *dz,
                                  const ag_array *dx, ag_workspace *work);
 
 /* ---- standardize: over the axes in `mask` -------------------------------------------------------------------------- */

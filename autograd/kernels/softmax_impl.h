@@ -34,7 +34,7 @@ struct agx_row_job {
     char *scratch; /* (threads, 2, block_rows, n_cols) elements */
     /* cross-entropy alone */
     const int64_t *target; /* (n_rows) */
-    int64_t target_step;
+    int64_t target_step, ignore;
     double scale;
     double *loss; /* (n_blocks) */
 };

@@ -343,6 +343,8 @@ NUMBER(clamp_max)
 NUMBER(leaky_relu)
 NUMBER(elu)
 NUMBER(celu)
+NUMBER(smooth_l1)
+NUMBER(huber)
 
 ag_value ag_polygamma(int n, ag_value x) {
     if (is_order(n)) return ag_elementwise(AGX_ROW_polygamma, &x, 1, n);

@@ -229,5 +229,19 @@ AG_API ag_value ag_celu(ag_value x, double alpha);
  *  Source: Klambauer and others 2017 */
 AG_API ag_value ag_selu(ag_value x);
 
+/* ---- losses of a difference (loss.h has them with two operands and reductions) ---------------------------- */
+
+/** x^2 / (2 beta) where |x| < beta, |x| - beta / 2 elsewhere.
+ *  Gradient: dx = dy x / beta where |x| < beta, dy sign(x) elsewhere
+ *  Edges:    beta = 0 is ag_abs
+ *  Memory:   keeps x
+ *  Source:   Girshick 2015 */
+AG_API ag_value ag_smooth_l1(ag_value x, double beta);
+/** x^2 / 2 where |x| <= delta, delta (|x| - delta / 2) elsewhere.
+ *  Gradient: dx = dy max(min(x, delta), -delta)
+ *  Memory:   keeps x
+ *  Source:   Huber 1964 */
+AG_API ag_value ag_huber(ag_value x, double delta);
+
 AG_END_DECLS
 #endif

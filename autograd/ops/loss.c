@@ -1,179 +1,260 @@
-/* loss: objectives worth a kernel of their own, and those that decompose.
- *
- * cross_entropy is fused: it never forms probabilities, so logits of any size keep their digits, and its adjoint
- * softmax(x) - onehot(t) is one kernel. The adjoint is an operation with a rule as well. */
-#include "ops_impl.h"
+/* loss: losses of a prediction and a target of the same shape, element by element, then reduced. All decompose: a
+ * difference, a function of it, and a mean or a sum. Cross-entropies have files of their own. */
+#include "composite.h"
 
-#include <inttypes.h>
+#include <math.h>
 
-/* ---- cross_entropy ---------------------------------------------------------------------------------------------- */
+/** The scale is beta, delta or a margin. */
+typedef struct distance_attrs {
+    int64_t reduction;
+    double scale;
+} distance_attrs;
 
-/** x (B, C) float with t (B) i64, or one sample: x (C) with t (). */
-static ag_status check_logits(const ag_query *q) {
-    const ag_meta *x = q->in[0], *t = q->in[1];
-    if (!ag_dtype_is_float(x->dtype))
-        return ag_fail(q->error, AG_ERROR_DTYPE, "the logits must be floating-point, got %s",
-                       ag_dtype_name(x->dtype));
-    if (t->dtype != AG_I64)
-        return ag_fail(q->error, AG_ERROR_DTYPE, "the target must be i64, got %s", ag_dtype_name(t->dtype));
-    if (x->rank < 1 || x->rank > 2 || t->rank != x->rank - 1 || (t->rank == 1 && t->dim[0] != x->dim[0]))
-        return ag_fail(q->error, AG_ERROR_SHAPE, "needs logits (B, C) and target (B), or (C) and ()");
-    return AG_OK;
-}
+typedef struct kl_div_attrs {
+    int64_t reduction;
+    bool log_target;
+} kl_div_attrs;
 
-/** `x` with a leading dimension of 1 where it has one dimension less than `rank`. */
-static ag_array as_batch(const ag_array *x, int rank, ag_meta *meta) {
-    if (x->meta->rank == rank) return *x;
-    *meta = *x->meta;
-    meta->rank = rank;
-    for (int k = rank - 1; k > 0; k--) {
-        meta->dim[k] = x->meta->dim[k - 1];
-        meta->stride[k] = x->meta->stride[k - 1];
+#define REDUCTION_FIELD(attrs)                                                                                    \
+    { "reduction", AG_FIELD_INT, offsetof(attrs, reduction), AG_REDUCTION_MEAN }
+
+static const ag_field distance_fields[] = {REDUCTION_FIELD(distance_attrs)};
+#define CASES(scale)                                                                                              \
+    {                                                                                                             \
+        {&(const distance_attrs){AG_REDUCTION_MEAN, scale}, 2, {{.dtype = AG_F64}, {.dtype = AG_F64}}},           \
+            {&(const distance_attrs){AG_REDUCTION_SUM, scale},                                                    \
+             2,                                                                                                   \
+             {{AG_F64, 1, {1}, 0, 0}, {AG_F64, 1, {1}, 0, 0}}},                                                   \
+            {&(const distance_attrs){AG_REDUCTION_MEAN, scale},                                                   \
+             2,                                                                                                   \
+             {{AG_F64, 2, {2, 3}, 0, 0}, {AG_F64, 2, {2, 3}, 0, 0}}},                                             \
+            {&(const distance_attrs){AG_REDUCTION_NONE, scale},                                                   \
+             2,                                                                                                   \
+             {{AG_F64, 4, {2, 1, 2, 2}, 0, 0}, {AG_F64, 4, {2, 1, 2, 2}, 0, 0}}},                                 \
+            {&(const distance_attrs){AG_REDUCTION_SUM, scale},                                                    \
+             2,                                                                                                   \
+             {{AG_F64, 3, {2, 0, 3}, 0, 0}, {AG_F64, 3, {2, 0, 3}, 0, 0}}},                                       \
     }
-    meta->dim[0] = 1;
-    meta->stride[0] = 0;
-    return (ag_array){meta, x->data};
+static const ag_probe_case distance_cases[] = CASES(0);
+static const ag_probe_case scaled_cases[] = CASES(0.7);
+#undef CASES
+static const ag_probe distance_probe = {
+    .avoid = AG_AVOID_TIES, .lo = {-2, -2}, .hi = {2, 2}, .n_cases = 5, .cases = distance_cases};
+static const ag_probe scaled_probe = {
+    .avoid = AG_AVOID_TIES, .lo = {-2, -2}, .hi = {2, 2}, .n_cases = 5, .cases = scaled_cases};
+
+static ag_status check(ag_build *b, int64_t reduction) {
+    const ag_status status = agx_check_same_shape(b, 0, 1);
+    return status == AG_OK ? agx_check_reduction(b, reduction) : status;
 }
 
-static ag_status bad_target(const ag_eval *e, const ag_array *x, const ag_array *t, int64_t row) {
-    const int64_t *value = agx_at(t->data, AG_I64, row * t->meta->stride[0]);
-    return ag_fail(e->error, AG_ERROR_INDEX, "row %" PRId64 " has target %" PRId64 ", outside [0, %" PRId64 ")",
-                   row, *value, x->meta->dim[1]);
+static ag_value difference(const ag_build *b) { return ag_sub(ag_build_in(b, 0), ag_build_in(b, 1)); }
+
+/* ---- mse_loss ------------------------------------------------------------------------------------------------------- */
+
+static ag_status mse_loss(ag_build *b) {
+    const distance_attrs *a = ag_build_attrs(b);
+    const ag_status status = check(b, a->reduction);
+    if (status == AG_OK) ag_build_result(b, agx_reduce_losses(ag_square(difference(b)), a->reduction));
+    return status;
 }
 
-static ag_status cross_entropy_infer(const ag_query *q, ag_meta *out) {
-    out->dtype = q->in[0]->dtype;
-    out->rank = 0;
-    return check_logits(q);
-}
-
-static ag_status cross_entropy_forward(const ag_eval *e) {
-    ag_meta x_meta, t_meta;
-    const ag_array x = as_batch(&e->in[0], 2, &x_meta), t = as_batch(&e->in[1], 1, &t_meta);
-    int64_t row = 0;
-    ag_status status = agx_cross_entropy(&x, &t, e->out, &row, e->work);
-    return status == AG_ERROR_INDEX ? bad_target(e, &x, &t, row) : status;
-}
-
-static ag_status cross_entropy_vjp(ag_reverse *r) {
-    if (ag_wants(r, 0))
-        ag_give(r, 0, agx_apply3(&agx_op_cross_entropy_grad, ag_in(r, 0), ag_in(r, 1), ag_dy(r, 0), NULL));
-    return AG_OK;
-}
-
-/** A difference, an exponential (counted as 8) and a sum for each logit. */
-static double cross_entropy_cost(const ag_query *q) { return 10 * (double)ag_meta_count(q->in[0]); }
-
-static const uint8_t logits_grad[] = {AG_GRAD_RULE, AG_GRAD_ZERO, AG_GRAD_RULE};
-static const char *const cross_entropy_partials[] = {"(softmax(x) - onehot(t)) / B", "0"};
-static const ag_probe_case cross_entropy_cases[] = {
-    {NULL, 2, {{AG_F64, 1, {3}, -2, 2}, {AG_I64, 0, {0}, 0, 2}}},
-    {NULL, 2, {{AG_F64, 2, {4, 3}, -2, 2}, {AG_I64, 1, {4}, 0, 2}}},
-    {NULL, 2, {{AG_F64, 2, {1, 1}, -2, 2}, {AG_I64, 1, {1}, 0, 0.5}}},
-    {NULL, 2, {{AG_F64, 2, {0, 3}, -2, 2}, {AG_I64, 1, {0}, 0, 2}}},
-};
-static const ag_probe cross_entropy_probe = {.lo = {-2}, .hi = {2}, .n_cases = 4, .cases = cross_entropy_cases};
-
-const ag_op agx_op_cross_entropy = {
-    .name = "cross_entropy",
-    .formula = "1/B sum_b (log sum_c exp(x_bc) - x_b[t_b])",
-    .partials = cross_entropy_partials,
+const ag_op agx_op_mse_loss = {
+    .name = "mse_loss",
+    .formula = "(x - t)^2",
     .min_in = 2,
     .max_in = 2,
     .outputs = 1,
-    .grad = logits_grad,
-    .n_grad = 2,
-    .traits = AG_TRAIT_STRIDED,
-    .keeps = AG_IN(0) | AG_IN(1),
-    .infer = cross_entropy_infer,
-    .forward = cross_entropy_forward,
-    .vjp = cross_entropy_vjp,
-    .cost = cross_entropy_cost,
-    .probe = &cross_entropy_probe,
+    .attr_size = sizeof(distance_attrs),
+    .fields = distance_fields,
+    .n_fields = 1,
+    .compose = mse_loss,
+    .probe = &distance_probe,
 };
-ag_value ag_cross_entropy(ag_value x, ag_value target) {
-    return agx_apply2(&agx_op_cross_entropy, x, target, NULL);
+ag_value ag_mse_loss(ag_value x, ag_value target, ag_reduction reduction) {
+    return agx_apply2(&agx_op_mse_loss, x, target, &(const distance_attrs){reduction, 0});
 }
 
-/* ---- cross_entropy_grad: (softmax(x) - onehot(t)) dz / B ------------------------------------------------------------- */
+/* ---- l1_loss -------------------------------------------------------------------------------------------------------- */
 
-static ag_status cross_entropy_grad_infer(const ag_query *q, ag_meta *out) {
-    if (q->in[2]->rank != 0) return ag_fail(q->error, AG_ERROR_SHAPE, "dz must have rank 0");
-    out->dtype = q->in[0]->dtype;
-    agx_copy_shape(q->in[0], out);
-    return check_logits(q);
+static ag_status l1_loss(ag_build *b) {
+    const distance_attrs *a = ag_build_attrs(b);
+    const ag_status status = check(b, a->reduction);
+    if (status == AG_OK) ag_build_result(b, agx_reduce_losses(ag_abs(difference(b)), a->reduction));
+    return status;
 }
 
-static ag_status cross_entropy_grad_forward(const ag_eval *e) {
-    ag_meta x_meta, t_meta, dx_meta;
-    const ag_array x = as_batch(&e->in[0], 2, &x_meta), t = as_batch(&e->in[1], 1, &t_meta);
-    const ag_array dx = as_batch(&e->out[0], 2, &dx_meta);
-    agx_local dz;
-    ag_status status = agx_as_dtype(e, &e->in[2], x.meta->dtype, &dz);
-    return status == AG_OK ? agx_cross_entropy_grad(&x, &t, &dz.array, &dx, e->work) : status;
+const ag_op agx_op_l1_loss = {
+    .name = "l1_loss",
+    .formula = "|x - t|",
+    .min_in = 2,
+    .max_in = 2,
+    .outputs = 1,
+    .attr_size = sizeof(distance_attrs),
+    .fields = distance_fields,
+    .n_fields = 1,
+    .compose = l1_loss,
+    .probe = &distance_probe,
+};
+ag_value ag_l1_loss(ag_value x, ag_value target, ag_reduction reduction) {
+    return agx_apply2(&agx_op_l1_loss, x, target, &(const distance_attrs){reduction, 0});
 }
 
-/** With p = softmax(x) and g the adjoint: dx = dz/B p (g - sum g p), which is softmax_grad; and
- *  d(dz) = sum g (p - onehot(t)) / B. */
-static ag_status cross_entropy_grad_vjp(ag_reverse *r) {
-    const ag_value x = ag_in(r, 0), g = ag_dy(r, 0);
-    if (ag_wants(r, 0)) {
-        const ag_meta *meta = ag_in_meta(r, 0);
-        const int64_t batch = meta->rank == 2 ? meta->dim[0] : 1;
-        const ag_value scale = ag_mul_number(ag_in(r, 2), batch > 0 ? 1 / (double)batch : 0);
-        const agx_axis_attrs last = {-1};
-        ag_give(r, 0, ag_mul(agx_apply2(&agx_op_softmax_grad, ag_softmax(x, -1), g, &last), scale));
-    }
-    if (ag_wants(r, 2)) {
-        const ag_value one = ag_number(x, 1.0);
-        const ag_value unit = agx_apply3(&agx_op_cross_entropy_grad, x, ag_in(r, 1), one, NULL);
-        ag_give(r, 2, ag_sum_all(ag_mul(g, unit)));
-    }
+/* ---- smooth_l1_loss ------------------------------------------------------------------------------------------------- */
+
+static ag_status smooth_l1_loss(ag_build *b) {
+    const distance_attrs *a = ag_build_attrs(b);
+    const ag_status status = check(b, a->reduction);
+    if (status != AG_OK) return status;
+    if (!(a->scale >= 0) || isinf(a->scale))
+        return ag_build_fail(b, AG_ERROR_VALUE, "beta must be at least 0 and finite, got %g", a->scale);
+    ag_build_result(b, agx_reduce_losses(ag_smooth_l1(difference(b), a->scale), a->reduction));
     return AG_OK;
 }
 
-static const char *const cross_entropy_grad_partials[] = {"dz/B p_i ([i = j] - p_j)", "0",
-                                                          "(softmax(x) - onehot(t)) / B"};
-static const ag_probe_case cross_entropy_grad_cases[] = {
-    {NULL, 3, {{AG_F64, 1, {3}, -2, 2}, {AG_I64, 0, {0}, 0, 2}, {AG_F64, 0, {0}, -2, 2}}},
-    {NULL, 3, {{AG_F64, 2, {4, 3}, -2, 2}, {AG_I64, 1, {4}, 0, 2}, {AG_F64, 0, {0}, -2, 2}}},
-    {NULL, 3, {{AG_F64, 2, {0, 3}, -2, 2}, {AG_I64, 1, {0}, 0, 2}, {AG_F64, 0, {0}, -2, 2}}},
+static const ag_field smooth_l1_fields[] = {
+    REDUCTION_FIELD(distance_attrs),
+    {"beta", AG_FIELD_REAL, offsetof(distance_attrs, scale), 1},
 };
-static const ag_probe cross_entropy_grad_probe = {
-    .lo = {-2, 0, -2}, .hi = {2, 2, 2}, .n_cases = 3, .cases = cross_entropy_grad_cases};
 
-const ag_op agx_op_cross_entropy_grad = {
-    .name = "cross_entropy_grad",
-    .formula = "(softmax(x) - onehot(t)) dz / B",
-    .partials = cross_entropy_grad_partials,
-    .min_in = 3,
-    .max_in = 3,
+const ag_op agx_op_smooth_l1_loss = {
+    .name = "smooth_l1_loss",
+    .formula = "d^2 / (2 beta) if |d| < beta else |d| - beta / 2, d = x - t",
+    .min_in = 2,
+    .max_in = 2,
     .outputs = 1,
-    .grad = logits_grad,
-    .n_grad = 3,
-    .traits = AG_TRAIT_STRIDED,
-    .keeps = AG_IN(0) | AG_IN(1) | AG_IN(2),
-    .infer = cross_entropy_grad_infer,
-    .forward = cross_entropy_grad_forward,
-    .vjp = cross_entropy_grad_vjp,
-    .cost = cross_entropy_cost,
-    .probe = &cross_entropy_grad_probe,
+    .attr_size = sizeof(distance_attrs),
+    .fields = smooth_l1_fields,
+    .n_fields = 2,
+    .compose = smooth_l1_loss,
+    .probe = &scaled_probe,
+};
+ag_value ag_smooth_l1_loss(ag_value x, ag_value target, double beta, ag_reduction reduction) {
+    return agx_apply2(&agx_op_smooth_l1_loss, x, target, &(const distance_attrs){reduction, beta});
+}
+
+/* ---- huber_loss ----------------------------------------------------------------------------------------------------- */
+
+static ag_status huber_loss(ag_build *b) {
+    const distance_attrs *a = ag_build_attrs(b);
+    const ag_status status = check(b, a->reduction);
+    if (status != AG_OK) return status;
+    if (!(a->scale > 0) || isinf(a->scale))
+        return ag_build_fail(b, AG_ERROR_VALUE, "delta must be positive and finite, got %g", a->scale);
+    ag_build_result(b, agx_reduce_losses(ag_huber(difference(b), a->scale), a->reduction));
+    return AG_OK;
+}
+
+static const ag_field huber_fields[] = {
+    REDUCTION_FIELD(distance_attrs),
+    {"delta", AG_FIELD_REAL, offsetof(distance_attrs, scale), 1},
 };
 
-/* ---- mse_loss: decomposes ---------------------------------------------------------------------------------------------- */
+const ag_op agx_op_huber_loss = {
+    .name = "huber_loss",
+    .formula = "d^2 / 2 if |d| <= delta else delta (|d| - delta / 2), d = x - t",
+    .min_in = 2,
+    .max_in = 2,
+    .outputs = 1,
+    .attr_size = sizeof(distance_attrs),
+    .fields = huber_fields,
+    .n_fields = 2,
+    .compose = huber_loss,
+    .probe = &scaled_probe,
+};
+ag_value ag_huber_loss(ag_value x, ag_value target, double delta, ag_reduction reduction) {
+    return agx_apply2(&agx_op_huber_loss, x, target, &(const distance_attrs){reduction, delta});
+}
 
-ag_value ag_mse_loss(ag_value x, ag_value target, ag_reduction reduction) {
-    const ag_meta *one = ag_meta_of(x), *other = ag_meta_of(target);
-    if (one && other && !ag_meta_same_shape(one, other)) {
-        char first[AG_META_TEXT], second[AG_META_TEXT];
-        return ag_tape_fail(x.tape, AG_ERROR_SHAPE, "mse_loss: the shapes must be equal, got %s and %s",
-                            ag_meta_text(one, first, sizeof first), ag_meta_text(other, second, sizeof second));
-    }
-    const ag_value squares = ag_square(ag_sub(x, target));
-    switch (reduction) {
-    case AG_REDUCTION_MEAN: return ag_mean_all(squares);
-    case AG_REDUCTION_SUM: return ag_sum_all(squares);
-    case AG_REDUCTION_NONE: return squares;
-    }
-    return ag_tape_fail(x.tape, AG_ERROR_VALUE, "mse_loss: %d is no reduction", (int)reduction);
+/* ---- kl_div --------------------------------------------------------------------------------------------------------- */
+
+static ag_status kl_div(ag_build *b) {
+    const kl_div_attrs *a = ag_build_attrs(b);
+    const ag_value x = ag_build_in(b, 0), t = ag_build_in(b, 1);
+    const ag_status status = check(b, a->reduction);
+    if (status != AG_OK) return status;
+    const ag_value losses = a->log_target ? ag_mul(ag_exp(t), ag_sub(t, x)) : ag_sub(ag_xlogy(t, t), ag_mul(t, x));
+    ag_build_result(b, agx_reduce_losses(losses, a->reduction));
+    return AG_OK;
+}
+
+static const ag_field kl_div_fields[] = {
+    REDUCTION_FIELD(kl_div_attrs),
+    {"log_target", AG_FIELD_BOOL, offsetof(kl_div_attrs, log_target), 0},
+};
+#define KL(...)                                                                                                   \
+    &(const kl_div_attrs) { __VA_ARGS__ }
+static const ag_probe_case kl_div_cases[] = {
+    {KL(AG_REDUCTION_MEAN, false), 2, {{.dtype = AG_F64}, {.dtype = AG_F64}}},
+    {KL(AG_REDUCTION_SUM, true), 2, {{AG_F64, 1, {1}, 0, 0}, {AG_F64, 1, {1}, 0, 0}}},
+    {KL(AG_REDUCTION_MEAN, true), 2, {{AG_F64, 2, {2, 3}, 0, 0}, {AG_F64, 2, {2, 3}, 0, 0}}},
+    {KL(AG_REDUCTION_NONE, false), 2, {{AG_F64, 4, {2, 1, 2, 2}, 0, 0}, {AG_F64, 4, {2, 1, 2, 2}, 0, 0}}},
+    {KL(AG_REDUCTION_SUM, false), 2, {{AG_F64, 2, {0, 3}, 0, 0}, {AG_F64, 2, {0, 3}, 0, 0}}},
+};
+#undef KL
+static const ag_probe kl_div_probe = {.lo = {-2, 0.2}, .hi = {-0.1, 0.9}, .n_cases = 5, .cases = kl_div_cases};
+
+const ag_op agx_op_kl_div = {
+    .name = "kl_div",
+    .formula = "t (log t - x)",
+    .min_in = 2,
+    .max_in = 2,
+    .outputs = 1,
+    .attr_size = sizeof(kl_div_attrs),
+    .fields = kl_div_fields,
+    .n_fields = 2,
+    .compose = kl_div,
+    .probe = &kl_div_probe,
+};
+ag_value ag_kl_div(ag_value x, ag_value target, bool log_target, ag_reduction reduction) {
+    return agx_apply2(&agx_op_kl_div, x, target, &(const kl_div_attrs){reduction, log_target});
+}
+
+/* ---- hinge_embedding_loss --------------------------------------------------------------------------------------------- */
+
+/* A target that is neither 1 nor -1 adds both branches, as in PyTorch. */
+static ag_status hinge_embedding_loss(ag_build *b) {
+    const distance_attrs *a = ag_build_attrs(b);
+    const ag_value x = ag_build_in(b, 0), t = ag_build_in(b, 1);
+    const ag_status status = check(b, a->reduction);
+    if (status != AG_OK) return status;
+    const ag_value none = ag_number(x, 0), hinge = ag_clamp_min(ag_add_number(ag_neg(x), a->scale), 0);
+    const ag_value like = ag_where(ag_ne(t, ag_number(t, -1)), x, none);
+    const ag_value unlike = ag_where(ag_ne(t, ag_number(t, 1)), hinge, none);
+    ag_build_result(b, agx_reduce_losses(ag_add(like, unlike), a->reduction));
+    return AG_OK;
+}
+
+static const uint8_t hinge_grad[] = {AG_GRAD_RULE, AG_GRAD_ZERO};
+static const ag_field hinge_fields[] = {
+    REDUCTION_FIELD(distance_attrs),
+    {"margin", AG_FIELD_REAL, offsetof(distance_attrs, scale), 1},
+};
+static const ag_probe_case hinge_cases[] = {
+    {&(const distance_attrs){AG_REDUCTION_MEAN, 1}, 2, {{.dtype = AG_F64}, {.dtype = AG_I64}}},
+    {&(const distance_attrs){AG_REDUCTION_SUM, 0.5}, 2, {{AG_F64, 1, {5}, 0, 0}, {AG_I64, 1, {5}, 0, 0}}},
+    {&(const distance_attrs){AG_REDUCTION_MEAN, 1}, 2, {{AG_F64, 2, {4, 3}, 0, 0}, {AG_I64, 2, {4, 3}, 0, 0}}},
+    {&(const distance_attrs){AG_REDUCTION_NONE, 1},
+     2,
+     {{AG_F64, 4, {2, 1, 2, 2}, 0, 0}, {AG_I64, 4, {2, 1, 2, 2}, 0, 0}}},
+    {&(const distance_attrs){AG_REDUCTION_SUM, 1}, 2, {{AG_F64, 2, {0, 3}, 0, 0}, {AG_I64, 2, {0, 3}, 0, 0}}},
+};
+static const ag_probe hinge_probe = {.lo = {-2, -1}, .hi = {2, 1}, .n_cases = 5, .cases = hinge_cases};
+
+const ag_op agx_op_hinge_embedding_loss = {
+    .name = "hinge_embedding_loss",
+    .formula = "x if t = 1, max(margin - x, 0) if t = -1",
+    .min_in = 2,
+    .max_in = 2,
+    .outputs = 1,
+    .grad = hinge_grad,
+    .n_grad = 2,
+    .attr_size = sizeof(distance_attrs),
+    .fields = hinge_fields,
+    .n_fields = 2,
+    .compose = hinge_embedding_loss,
+    .probe = &hinge_probe,
+};
+ag_value ag_hinge_embedding_loss(ag_value x, ag_value target, double margin, ag_reduction reduction) {
+    return agx_apply2(&agx_op_hinge_embedding_loss, x, target, &(const distance_attrs){reduction, margin});
 }
