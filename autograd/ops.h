@@ -27,6 +27,8 @@
 #include "ops/attention.h"
 #include "ops/recurrent.h"
 #include "ops/loss.h"
+#include "ops/embedding.h"
+#include "ops/similarity.h"
 #include "ops/random.h"
 #include "ops/graph.h"
 

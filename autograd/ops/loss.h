@@ -111,6 +111,13 @@ AG_API ag_value ag_huber_loss(ag_value x, ag_value target, double delta, ag_redu
  *  in PyTorch.
  *  Gradient: dx; at the margin -1; target: none */
 AG_API ag_value ag_hinge_embedding_loss(ag_value x, ag_value target, double margin, ag_reduction reduction);
+/** Of the cosine of the angle between two vectors: 1 - cos where the target is 1, max(0, cos - margin) where it is -1,
+ *  0 for any other target.
+ *  Shapes:   x and y (N, D) or (D) float; target (N) or (); y () or the target's shape
+ *  Gradient: dx, dy; target: none
+ *  Edges:    1e-12 is added to the squares of both lengths, as in PyTorch: 0 has cosine 0 with everything */
+AG_API ag_value ag_cosine_embedding_loss(ag_value x, ag_value y, ag_value target, double margin,
+                                         ag_reduction reduction);
 
 AG_END_DECLS
 #endif
