@@ -58,6 +58,19 @@ static const ag_field array_fields[] = {
     {"dtype", AG_FIELD_DTYPE, offsetof(agx_array_attrs, dtype), AG_F32},
     {"random", AG_FIELD_RANDOM, offsetof(agx_array_attrs, random), 0},
 };
+#define CASE(...)                                                                                                 \
+    {                                                                                                             \
+        &(const agx_array_attrs){__VA_ARGS__, AG_F64, {7, 3}}, 0, {                                               \
+            { .rank = 0 }                                                                                         \
+        }                                                                                                         \
+    }
+static const ag_probe_case array_cases[] = {
+    CASE({0, {0}}),
+    CASE({2, {3, 2}}),
+    CASE({3, {2, 0, 3}}),
+};
+#undef CASE
+static const ag_probe array_probe = {.n_cases = 3, .cases = array_cases};
 
 const ag_op agx_op_rand = {
     .name = "rand",
@@ -70,6 +83,7 @@ const ag_op agx_op_rand = {
     .infer = array_infer,
     .forward = rand_forward,
     .cost = array_cost,
+    .probe = &array_probe,
 };
 ag_value ag_rand(ag_tape *t, ag_dtype dtype, int rank, const int64_t *dim) {
     return array(t, &agx_op_rand, dtype, rank, dim);
@@ -86,6 +100,7 @@ const ag_op agx_op_randn = {
     .infer = array_infer,
     .forward = randn_forward,
     .cost = array_cost,
+    .probe = &array_probe,
 };
 ag_value ag_randn(ag_tape *t, ag_dtype dtype, int rank, const int64_t *dim) {
     return array(t, &agx_op_randn, dtype, rank, dim);
@@ -177,6 +192,12 @@ static ag_status bernoulli_forward(const ag_eval *e) {
 
 static const uint8_t no_gradient[] = {AG_GRAD_ZERO};
 static const ag_field random_fields[] = {{"random", AG_FIELD_RANDOM, offsetof(agx_random_attrs, random), 0}};
+static const ag_probe_case bernoulli_cases[] = {
+    {&(const agx_random_attrs){{7, 3}}, 1, {{AG_F64, 0, {0}, 0, 0}}},
+    {&(const agx_random_attrs){{7, 3}}, 1, {{AG_F64, 2, {3, 2}, 0, 0}}},
+    {&(const agx_random_attrs){{7, 3}}, 1, {{AG_F64, 2, {0, 2}, 0, 0}}},
+};
+static const ag_probe bernoulli_probe = {.lo = {0}, .hi = {1}, .n_cases = 3, .cases = bernoulli_cases};
 
 const ag_op agx_op_bernoulli = {
     .name = "bernoulli",
@@ -192,6 +213,7 @@ const ag_op agx_op_bernoulli = {
     .n_fields = 1,
     .infer = bernoulli_infer,
     .forward = bernoulli_forward,
+    .probe = &bernoulli_probe,
 };
 ag_value ag_bernoulli(ag_value p) {
     return drawn(NULL, &agx_op_bernoulli, &p, 1, &(const agx_random_attrs){position(p.tape)});
@@ -215,6 +237,11 @@ static const ag_field permutation_fields[] = {
     {"n", AG_FIELD_INT, offsetof(agx_permutation_attrs, n), 0},
     {"random", AG_FIELD_RANDOM, offsetof(agx_permutation_attrs, random), 0},
 };
+static const ag_probe_case permutation_cases[] = {
+    {&(const agx_permutation_attrs){5, {7, 3}}, 0, {{.rank = 0}}},
+    {&(const agx_permutation_attrs){0, {7, 3}}, 0, {{.rank = 0}}},
+};
+static const ag_probe permutation_probe = {.n_cases = 2, .cases = permutation_cases};
 
 const ag_op agx_op_randperm = {
     .name = "randperm",
@@ -226,6 +253,7 @@ const ag_op agx_op_randperm = {
     .n_fields = 2,
     .infer = randperm_infer,
     .forward = randperm_forward,
+    .probe = &permutation_probe,
 };
 ag_value ag_randperm(ag_tape *t, int64_t n) {
     return drawn(t, &agx_op_randperm, NULL, 0, &(const agx_permutation_attrs){n, position(t)});
