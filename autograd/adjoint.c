@@ -20,7 +20,7 @@ double ag_item(ag_value x) {
 }
 
 const void *ag_data(ag_value x) {
-    if (!ag_ok(x)) return NULL;
+    if (!ag_ok(x) || agx_check_operands(x.tape, "data", &x, 1) != AG_OK) return NULL;
     const agx_record *r = agx_record_of(x.tape, x.id);
     return r ? r->data : NULL;
 }
@@ -37,9 +37,10 @@ static ag_status refuse(ag_value x, const char *who, ag_status status, const cha
     return agx_operation_error(x.tape, &(const ag_op){.name = who}, &x, 1, status, why);
 }
 
-static ag_status check(ag_value x, const char *who, int64_t n) {
+/* Of the value itself, or (reads false) only of what is kept beside it. */
+static ag_status check(ag_value x, const char *who, bool reads, int64_t n) {
     if (!x.tape) return AG_ERROR_FAILED;
-    ag_status status = agx_check_operands(x.tape, who, &x, 1);
+    ag_status status = (reads ? agx_check_operands : agx_check_handles)(x.tape, who, &x, 1);
     if (status != AG_OK) return status == AG_ERROR_FAILED && x.tape->failed ? x.tape->error.status : status;
     if (ag_meta_count(agx_meta_at(x.tape, x.id)) != n) {
         return refuse(x, who, AG_ERROR_SHAPE, "the buffer has another number of elements");
@@ -48,7 +49,7 @@ static ag_status check(ag_value x, const char *who, int64_t n) {
 }
 
 ag_status ag_read_f64(ag_value x, double *values, int64_t n) {
-    ag_status status = check(x, "read", n);
+    ag_status status = check(x, "read", true, n);
     if (status != AG_OK) return status;
     const agx_record *r = agx_record_of(x.tape, x.id);
     if (!r) {
@@ -59,7 +60,7 @@ ag_status ag_read_f64(ag_value x, double *values, int64_t n) {
 }
 
 ag_status ag_read_tensor(ag_value x, ag_tensor *out) {
-    ag_status status = check(x, "read", ag_tensor_count(out));
+    ag_status status = check(x, "read", true, ag_tensor_count(out));
     if (status != AG_OK) return status;
     const ag_meta *meta = agx_meta_at(x.tape, x.id);
     if (!ag_meta_same_shape(meta, &out->meta)) {
@@ -96,7 +97,7 @@ ag_status agx_hold_leaf(ag_tape *t, uint32_t id) {
 
 void ag_retain(ag_value v) {
     ag_tape *t = v.tape;
-    if (!t || agx_check_operands(t, "retain", &v, 1) != AG_OK || agx_held_of(t, v.id)) return;
+    if (!t || agx_check_handles(t, "retain", &v, 1) != AG_OK || agx_held_of(t, v.id)) return;
     ag_entry *e = agx_entry(t, v.id);
     if (agx_is_wide(e)) {
         agx_record *r = e->u.wide;
@@ -115,7 +116,7 @@ static const agx_slot *kept_slot(const ag_tape *t, uint32_t id, const agx_record
 }
 
 ag_status ag_adjoint_f64(ag_value x, double *values, int64_t n) {
-    ag_status status = check(x, "adjoint", n);
+    ag_status status = check(x, "adjoint", false, n);
     if (status != AG_OK) return status;
     ag_tape *t = x.tape;
     const agx_record *r = agx_record_of(t, x.id);

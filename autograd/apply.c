@@ -49,7 +49,7 @@ ag_value agx_refuse(const ag_op *op, const ag_value *in, uint32_t n, ag_status s
     return agx_failed(t);
 }
 
-ag_status agx_check_operands(ag_tape *t, const char *name, const ag_value *in, uint32_t n) {
+ag_status agx_check_handles(ag_tape *t, const char *name, const ag_value *in, uint32_t n) {
     for (uint32_t i = 0; i < n; i++) {
         if (AG_LIKELY(in[i].tape == t && agx_live(t, in[i]))) continue;
         char text[120];
@@ -65,6 +65,20 @@ ag_status agx_check_operands(ag_tape *t, const char *name, const ag_value *in, u
         snprintf(text, sizeof text, "operand %u (#%u) was rewound: its handle is stale", (unsigned)i,
                  (unsigned)in[i].id);
         return agx_operation_error(t, &(const ag_op){.name = name}, in, n, AG_ERROR_STALE, text);
+    }
+    return AG_OK;
+}
+
+ag_status agx_check_operands(ag_tape *t, const char *name, const ag_value *in, uint32_t n) {
+    ag_status status = agx_check_handles(t, name, in, n);
+    if (AG_LIKELY(status != AG_OK || !t->recompute.newest)) return status;
+    for (uint32_t i = 0; i < n; i++) {
+        const agx_record *r = agx_record_of(t, in[i].id);
+        if (!r || r->data) continue;
+        char text[140];
+        snprintf(text, sizeof text, "operand %u (#%u) was dropped at the end of recompute segment '%.40s'",
+                 (unsigned)i, (unsigned)in[i].id, agx_recompute_name(t, in[i].id));
+        return agx_operation_error(t, &(const ag_op){.name = name}, in, n, AG_ERROR_STATE, text);
     }
     return AG_OK;
 }
@@ -146,6 +160,7 @@ typedef struct call {
     ag_array *arrays;      /* (n) operands as forward sees them */
     const ag_meta **metas; /* (n) */
     agx_record *record[4]; /* outputs */
+    bool again;            /* run again for a sweep */
     bool draws;            /* its random numbers come from the tape's generator */
     ag_error *error;       /* not in here: an initialiser would clear all of its text */
 } call;
@@ -232,6 +247,15 @@ static bool take_aim(ag_tape *t, agx_record *r) {
     return true;
 }
 
+/* Memory for a result: in a recompute segment's arena what is recorded there, or run again. */
+static void *result_numbers(const call *c, agx_record *r) {
+    ag_tape *t = c->t;
+    const size_t bytes = ag_meta_bytes(&r->meta);
+    if (!c->again && (t->scratch || !t->recompute.open)) return agx_numbers(t, bytes, &r->buffer);
+    r->flags |= AGX_RECOMPUTED;
+    return agx_arena_take(&t->recompute.arena, bytes ? bytes : 1, 64);
+}
+
 /* The numbers of the outputs: a view's lie in its operand, all others are computed. */
 static ag_status compute(call *c, const ag_meta *metas) {
     const ag_op *op = c->op;
@@ -246,6 +270,7 @@ static ag_status compute(call *c, const ag_meta *metas) {
             r->bound = base->bound;
             r->version = base->version;
             agx_buffer_share(r->buffer);
+            r->flags |= base->flags & AGX_RECOMPUTED;
         }
         return AG_OK;
     }
@@ -253,7 +278,7 @@ static ag_status compute(call *c, const ag_meta *metas) {
     for (uint32_t k = 0; k < op->outputs; k++) {
         agx_record *r = c->record[k];
         ag_meta_make_dense(&r->meta);
-        if (!take_aim(c->t, r)) r->data = agx_numbers(c->t, ag_meta_bytes(&r->meta), &r->buffer);
+        if (!take_aim(c->t, r)) r->data = result_numbers(c, r);
         if (!r->data) return fail(c, AG_ERROR_MEMORY, "out of memory for its result");
         out[k] = (ag_array){.meta = &r->meta, .data = r->data};
     }
@@ -355,6 +380,44 @@ static ag_value apply(call *c) {
     if (c->draws) agx_draw(t, &c->record[0]->meta);
     for (uint32_t k = 0; t->anomaly && k < op->outputs; k++) agx_watch_value(t, id + k);
     return (ag_value){.tape = t, .id = id, .epoch = t->head.epoch};
+}
+
+ag_status agx_rerun(ag_tape *t, uint32_t id) {
+    const agx_record *first = agx_record_of(t, id);
+    const uint32_t n = first->n_in;
+    const size_t bytes = n * (sizeof(ag_array) + sizeof(ag_meta *) + sizeof(ag_value));
+    const agx_arena_mark scratch = agx_arena_here(&t->work.arena);
+    char *room = agx_arena_take(&t->work.arena, bytes + 1, 16);
+    ag_error error = {.status = AG_OK};
+    call c = {.t = t, .op = first->op, .n = n, .attrs = first->attrs, .again = true, .error = &error};
+    if (!room) return agx_operation_error(t, c.op, NULL, 0, AG_ERROR_MEMORY, "out of memory for its operands");
+    c.arrays = (ag_array *)(void *)room;
+    ag_value *in = (ag_value *)(void *)(c.arrays + n);
+    c.metas = (const ag_meta **)(void *)(in + n);
+    c.in = in;
+    bool written = false;
+    for (uint32_t i = 0; i < n; i++) {
+        in[i] = agx_handle(t, first->in[i]);
+        written = written || !agx_unwritten(t, c.op, in[i].id);
+    }
+    read_operands(&c);
+    ag_meta metas[4];
+    void *kept[4] = {NULL}; /* an output that the segment's end named stays where it is */
+    metas[0].offset = 0;
+    for (uint32_t k = 0; k < c.op->outputs; k++) {
+        c.record[k] = agx_record_of(t, id + k);
+        if (!(c.record[k]->flags & AGX_RECOMPUTED)) kept[k] = c.record[k]->data;
+    }
+    ag_query q = {.op = c.op, .in = c.metas, .n_in = n, .attrs = c.attrs, .error = &error};
+    ag_status status = written ? t->error.status : c.op->infer(&q, metas);
+    if (status == AG_OK) status = compute(&c, metas);
+    for (uint32_t k = 0; k < c.op->outputs; k++) {
+        if (!kept[k]) continue;
+        c.record[k]->data = kept[k];
+        c.record[k]->flags &= (uint8_t)~AGX_RECOMPUTED;
+    }
+    agx_arena_release(&t->work.arena, scratch);
+    return status;
 }
 
 /* ---- composites ---------------------------------------------------------------------------------------------------------- */

@@ -77,6 +77,7 @@ static ag_status sweep_record(ag_tape *t, uint32_t id) {
     }
     ag_reverse r = {
         .t = t, .op = first->op, .id = id, .attrs = first->attrs, .in = {.n = first->n_in, .id = first->in}};
+    if (t->recompute.cursor && agx_recompute_reach(t, id) != AG_OK) return t->error.status;
     scratch_mark here = scratch_here(t);
     ag_status status = first->op->vjp ? first->op->vjp(&r) : AG_ERROR_DERIVATIVE;
     if (status != AG_OK && !t->failed) {
@@ -169,7 +170,7 @@ static ag_status sweep(ag_tape *t, uint32_t top) {
 
 /* y and its seed, checked; the shape error names both. */
 static ag_status check_root(ag_tape *t, const char *who, ag_value y, const ag_value *seed) {
-    ag_status status = agx_check_operands(t, who, &y, 1);
+    ag_status status = agx_check_handles(t, who, &y, 1);
     if (status == AG_OK && seed) status = agx_check_operands(t, who, seed, 1);
     if (status != AG_OK) return t->failed ? t->error.status : status;
     const ag_op named = {.name = who};
@@ -214,11 +215,13 @@ static ag_status backward(ag_value y, const ag_value *seed) {
     }
     t->sweeping = t->scratch = true;
     agx_hooks_begin(t, y.id);
+    agx_recompute_start(t);
     scratch_mark here = scratch_here(t);
     plant(t, y, seed);
     scratch_end(t, here);
     status = ag_tape_status(t);
     if (status == AG_OK) status = sweep(t, y.id);
+    agx_recompute_over(t);
     if (status != AG_OK) invalidate(t, y.id);
     t->sweeping = t->scratch = false;
     ag_status epoch = agx_new_epoch(t); /* a rule that kept a scratch handle must find it stale */
@@ -270,7 +273,8 @@ ag_status agx_record_rule(ag_tape *t, uint32_t id, const uint8_t *depends, uint3
     bool any = false;
     for (uint32_t i = 0; i < r.in.n && !any; i++) any = bit(depends, agx_operand(&r.in, i));
     if (!any) return AG_OK;
-    ag_status status = AG_OK;
+    ag_status status = t->recompute.newest && agx_is_wide(e) ? agx_recompute_record(t, id) : AG_OK;
+    if (status != AG_OK) return status;
     if (agx_is_wide(e)) {
         const agx_record *record = e->u.wide;
         r.op = record->op;
@@ -330,8 +334,8 @@ ag_status ag_grad(const ag_value *y, const ag_value *seed, int ny, const ag_valu
     if (t->failed) return t->error.status;
     if (n < 0) return agx_tape_error(t, AG_ERROR_VALUE, "grad: ", "the number of values is negative", "");
     if (t->sweeping) return agx_tape_error(t, AG_ERROR_STATE, "grad: ", "a sweep is running on this tape", "");
-    ag_status status = agx_check_operands(t, "grad", wrt, (uint32_t)n);
-    if (status == AG_OK) status = agx_check_operands(t, "grad", y, (uint32_t)ny);
+    ag_status status = agx_check_handles(t, "grad", wrt, (uint32_t)n);
+    if (status == AG_OK) status = agx_check_handles(t, "grad", y, (uint32_t)ny);
     if (status != AG_OK) return t->failed ? t->error.status : status;
     uint32_t top = 0;
     for (int j = 0; j < ny; j++) top = y[j].id > top ? y[j].id : top;

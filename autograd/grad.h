@@ -56,6 +56,26 @@ AG_API ag_status ag_adjoint_f64(ag_value x, double *values, int64_t n);
  *  gradients: its own buffers, all of them, instead of the tensors'). */
 AG_API void ag_zero_grad(ag_tape *t);
 
+/* ---- recompute segments --------------------------------------------------------------------------------- */
+
+/** Trade time for memory: what is recorded between begin and end keeps its numbers only until the end, but for the n values
+ *  named there (and what lies on the strip). A sweep that comes to the segment runs it again from what it was made from
+ *  - the same operations on the same operands with the same random numbers - and drops it once more; gradients have the
+ *  same bits. In ag_grad its operations are recorded again at the tape's end, so that any order of derivative is right.
+ *
+ *      ag_recompute_begin(t, "layer 3");
+ *      h = layer(h);
+ *      ag_recompute_end(t, &h, 1);
+ *
+ *  A chain of n layers in segments of sqrt(n) holds about 2 sqrt(n) of them at a time, for one more forward pass.
+ *  Reading a dropped value is AG_ERROR_STATE and names the segment; its adjoint may be retained, hooked and read.
+ *  A segment inside another is part of it: what its end names is dropped with the outer one. A rewind to a mark before the
+ *  begin forgets the segment; one to a mark inside it, after its end, leaves it ended.
+ *  Errors: AG_ERROR_STATE (no segment is open; a sweep is running), AG_ERROR_VALUE (n is negative), AG_ERROR_STALE,
+ *          AG_ERROR_FOREIGN, AG_ERROR_MEMORY: then the segment is still open */
+AG_API ag_status ag_recompute_begin(ag_tape *t, const char *name);
+AG_API ag_status ag_recompute_end(ag_tape *t, const ag_value *keep, int n);
+
 /* ---- gradients from several threads --------------------------------------------------------------- */
 
 /** On a tape made with the option private_gradients, a backward adds into buffers of the tape's own instead of the

@@ -29,7 +29,7 @@ static bool is_constant(const ag_entry *e) {
 ag_status ag_hook(ag_value v, ag_hook_fn *fn, void *user) {
     ag_tape *t = v.tape;
     if (!t) return AG_ERROR_FAILED;
-    ag_status status = agx_check_operands(t, "hook", &v, 1);
+    ag_status status = agx_check_handles(t, "hook", &v, 1);
     if (status != AG_OK) return t->failed ? t->error.status : status;
     ag_entry *e = agx_entry(t, v.id);
     if (!fn) return refuse(v, AG_ERROR_VALUE, "the function is NULL");
@@ -84,7 +84,7 @@ ag_value agx_run_hooks(ag_tape *t, uint32_t id, ag_value v) {
     for (agx_hook *h = agx_hook_of(t, id); h && v.id; h = h->next) {
         const ag_value of = agx_handle(t, id), answer = h->fn(h->user, v);
         if (t->failed) return agx_failed(t);
-        if (answer.tape != t || !agx_live(t, answer)) {
+        if (answer.tape != t || !agx_live(t, answer) || agx_check_operands(t, "hook", &answer, 1) != AG_OK) {
             refuse(of, AG_ERROR_FAILED, "its hook answered with what is no value of this tape");
             return agx_failed(t);
         }

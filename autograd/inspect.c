@@ -141,7 +141,8 @@ static void copy_scopes(work *w) {
 
 static const double *copy_numbers(work *w, ag_value v) {
     const int64_t count = ag_meta_count(agx_meta_at(w->t, v.id));
-    if (count > w->max_elements) return NULL;
+    const agx_record *r = agx_record_of(w->t, v.id);
+    if (count > w->max_elements || (r && !r->data)) return NULL; /* dropped by a recompute segment */
     double *numbers = take(w, (size_t)count, sizeof *numbers);
     if (numbers && ag_read_f64(v, numbers, count) != AG_OK)
         w->no_memory = true; /* all that can fail on a live value */

@@ -45,7 +45,7 @@ bool ag_wants(ag_reverse *r, uint32_t i) {
 }
 
 /* A bound tensor must still hold what the record was made from. */
-static bool unwritten(ag_tape *t, const ag_op *op, uint32_t id) {
+bool agx_unwritten(ag_tape *t, const ag_op *op, uint32_t id) {
     const agx_record *r = agx_record_of(t, id);
     if (!r || !r->bound || r->version == ag_tensor_version(r->bound)) return true;
     char text[120];
@@ -62,7 +62,7 @@ ag_value ag_in(ag_reverse *r, uint32_t i) {
         return agx_failed(r->t);
     }
     uint32_t id = agx_operand(&r->in, i);
-    return unwritten(r->t, r->op, id) ? agx_handle(r->t, id) : agx_failed(r->t);
+    return agx_unwritten(r->t, r->op, id) ? agx_handle(r->t, agx_numbers_at(r->t, id)) : agx_failed(r->t);
 }
 
 ag_value ag_out(ag_reverse *r, uint32_t k) {
@@ -71,7 +71,8 @@ ag_value ag_out(ag_reverse *r, uint32_t k) {
                             "its rule reads an output that keeps does not name");
         return agx_failed(r->t);
     }
-    return unwritten(r->t, r->op, r->id + k) ? agx_handle(r->t, r->id + k) : agx_failed(r->t);
+    if (!agx_unwritten(r->t, r->op, r->id + k)) return agx_failed(r->t);
+    return agx_handle(r->t, agx_numbers_at(r->t, r->id + k));
 }
 
 bool ag_has_dy(const ag_reverse *r, uint32_t k) {
@@ -211,7 +212,7 @@ static void give_number(ag_tape *t, uint32_t id, ag_value v) {
 ag_status agx_give_leaf(ag_tape *t, const ag_op *op, uint32_t id, ag_value v) {
     agx_record *to = agx_record_of(t, id), *from = agx_record_of(t, v.id);
     ag_array x = numbers(t, v.id);
-    if (!unwritten(t, op, id)) return AG_ERROR_WRITTEN;
+    if (!agx_unwritten(t, op, id)) return AG_ERROR_WRITTEN;
     if (to->bound) return add_to_tensor(t, agx_gradient_of(t, to->bound), &x);
     return agx_slot_add(t, &to->slot, &to->meta, &x, from ? from->buffer : NULL);
 }

@@ -19,6 +19,7 @@ ag_tape *ag_tape_new(const ag_tape_options *options) {
     ag_tape *t = ag_alloc_zeroed(sizeof *t);
     if (!t) return NULL;
     agx_arena_init(&t->arena);
+    agx_arena_init(&t->recompute.arena);
     agx_pool_init(&t->pool);
     agx_workspace_init(&t->work, options ? options->threads : 0);
     t->max_id = options && options->max_records ? options->max_records : UINT32_MAX - 1;
@@ -57,6 +58,7 @@ void ag_tape_free(ag_tape *t) {
     agx_pool_clear(&t->pool);
     agx_workspace_clear(&t->work);
     agx_arena_clear(&t->arena);
+    agx_arena_clear(&t->recompute.arena);
     ag_release(t, sizeof *t);
 }
 
@@ -234,7 +236,7 @@ ag_status agx_new_epoch(ag_tape *t) {
 
 ag_mark ag_tape_mark(const ag_tape *t) {
     if (!t) return (ag_mark){0};
-    agx_arena_mark m = agx_arena_here(&t->arena);
+    agx_arena_mark m = agx_arena_here(&t->arena), recompute = agx_arena_here(&t->recompute.arena);
     return (ag_mark){.tape = t,
                      .serial = t->last_serial,
                      .id = t->head.next,
@@ -247,6 +249,12 @@ ag_mark ag_tape_mark(const ag_tape *t) {
                      .scope = t->scope,
                      .held = t->held,
                      .hooks = t->hooks,
+                     .recomputes = t->recompute.newest,
+                     .recompute = t->recompute.open,
+                     .recompute_chunk = recompute.chunk,
+                     .recompute_at = recompute.next,
+                     .recompute_before = recompute.before,
+                     .recompute_depth = t->recompute.depth,
                      .no_grad = t->no_grad,
                      .failed = t->failed};
 }
@@ -288,6 +296,7 @@ ag_status ag_tape_rewind(ag_tape *t, ag_mark m) {
     agx_drop_held(t, m.held);
     agx_drop_hooks(t, m.hooks);
     clear_adjoints(t, m.id);
+    agx_recompute_rewind(t, &m);
     agx_arena_release(&t->arena, (agx_arena_mark){.chunk = m.chunk, .next = m.at, .before = m.before});
     t->labels = m.labels;
     t->scope_events = m.scope_events;
@@ -365,9 +374,9 @@ ag_tape_stats ag_tape_statistics(const ag_tape *t) {
         .records = t->head.next - 1,
         .live_bytes = sizeof *t + strip + t->chunk_capacity * sizeof *t->head.strip +
                       t->segment_capacity * sizeof *t->segments + t->arena.reserved + t->work.arena.reserved +
-                      agx_privates_bytes(t) + t->pool.held,
-        .used_bytes = t->head.next * record + agx_arena_used(&t->arena),
-        .peak_bytes = most * record + agx_arena_peak(&t->arena),
+                      t->recompute.arena.reserved + agx_privates_bytes(t) + t->pool.held,
+        .used_bytes = t->head.next * record + agx_arena_used(&t->arena) + agx_arena_used(&t->recompute.arena),
+        .peak_bytes = most * record + agx_arena_peak(&t->arena) + agx_arena_peak(&t->recompute.arena),
         .pool_bytes = t->pool.held,
     };
 }

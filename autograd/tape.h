@@ -94,7 +94,10 @@ typedef struct ag_mark {
     void *chunk, *at;
     size_t before, used;
     const void *labels, *scope_events, *scope, *held, *hooks;
-    uint32_t no_grad;
+    const void *recomputes, *recompute;
+    void *recompute_chunk, *recompute_at;
+    size_t recompute_before;
+    uint32_t recompute_depth, no_grad;
     bool failed;
 } ag_mark;
 /** The present position. It stands until a rewind goes below it. */

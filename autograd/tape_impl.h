@@ -49,12 +49,13 @@ typedef struct agx_slot {
 } agx_slot;
 
 enum {
-    AGX_NEEDS = 1u << 0,    /* some leaf lies below it: backward visits it                          */
-    AGX_LEAF = 1u << 1,     /* differentiable leaf                                                  */
-    AGX_DETACHED = 1u << 2, /* recorded under no_grad                                               */
-    AGX_RETAIN = 1u << 3,   /* ag_retain was called                                                 */
-    AGX_INVALID = 1u << 4,  /* leaf without a tensor: its adjoint is left over from a failed sweep  */
-    AGX_HOOK = 1u << 5      /* ag_hook was called                                                   */
+    AGX_NEEDS = 1u << 0,      /* some leaf lies below it: backward visits it                          */
+    AGX_LEAF = 1u << 1,       /* differentiable leaf                                                  */
+    AGX_DETACHED = 1u << 2,   /* recorded under no_grad                                               */
+    AGX_RETAIN = 1u << 3,     /* ag_retain was called                                                 */
+    AGX_INVALID = 1u << 4,    /* leaf without a tensor: its adjoint is left over from a failed sweep  */
+    AGX_RECOMPUTED = 1u << 6, /* its numbers lie in the recompute arena; data NULL: dropped            */
+    AGX_HOOK = 1u << 5        /* ag_hook was called                                                   */
 };
 
 typedef struct agx_record {
@@ -117,6 +118,24 @@ typedef struct agx_label {
     uint32_t id;
 } agx_label;
 
+/** A recompute segment: the records from `first` to `last`. */
+typedef struct agx_recompute {
+    struct agx_recompute *previous;
+    const char *name;
+    uint32_t first, last; /* last: once it has ended */
+    bool ended;
+} agx_recompute;
+typedef struct agx_recomputes {
+    agx_recompute *newest, *open; /* open: or NULL                                                          */
+    uint32_t depth;               /* of begins without an end                                               */
+    agx_arena arena;              /* numbers of the open segment, and over them those of the one run again  */
+    agx_recompute *cursor;        /* sweep: the newest that begins at or before the present id              */
+    agx_recompute *present;       /* sweep: whose numbers are there again                                   */
+    agx_arena_mark before;        /* sweep: the arena without them                                          */
+    agx_recompute *recorded;      /* that was recorded again, or NULL                                       */
+    uint32_t *as;                 /* recorded: the ids that stand for first..last; 0: still itself          */
+} agx_recomputes;
+
 /** Private gradients: for every tensor that got any, a stand-in that only has a gradient. In the order of their first; an
  *  open-addressing table finds them by tensor. */
 typedef struct agx_private {
@@ -144,6 +163,7 @@ struct ag_tape {
     agx_held *held;
     agx_hook *hooks;
     agx_privates privates;
+    agx_recomputes recompute;
     /* annotations */
     const agx_label *labels;
     const agx_scope_event *scope_events;
@@ -303,6 +323,8 @@ ag_value agx_full_like(ag_value y, double c);
 ag_status agx_record_rule(ag_tape *t, uint32_t id, const uint8_t *depends, uint32_t *adjoint, agx_watch *watch);
 
 /* rule.c */
+/** The tensor that a record is bound to holds what it did when it was recorded; else the tape fails. */
+bool agx_unwritten(ag_tape *t, const ag_op *op, uint32_t id);
 /** The next operation's result, if it fits, is written straight into the gradient of operand i, when that is a bound leaf
  *  whose gradient is empty. To be called right before the last operation of ag_give's argument. */
 void agx_aim(ag_reverse *r, uint32_t i);
@@ -315,6 +337,28 @@ ag_status agx_slot_add(ag_tape *t, agx_slot *slot, const ag_meta *meta, const ag
 ag_status agx_give_leaf(ag_tape *t, const ag_op *op, uint32_t id, ag_value v);
 /** A waiting adjoint of layout meta as a scratch value that takes over its buffer. */
 ag_value agx_adopt(ag_tape *t, const ag_meta *meta, agx_slot *slot);
+
+/** The same where no numbers are read: those of a recompute segment may be gone. */
+ag_status agx_check_handles(ag_tape *t, const char *name, const ag_value *in, uint32_t n);
+/** Run the operation of a record again, into the recompute arena. */
+ag_status agx_rerun(ag_tape *t, uint32_t id);
+
+/* recompute.c */
+/** A sweep begins; comes to record `id`, whose rule will read; is over. */
+static inline void agx_recompute_start(ag_tape *t) { t->recompute.cursor = t->recompute.newest; }
+ag_status agx_recompute_reach(ag_tape *t, uint32_t id);
+void agx_recompute_over(ag_tape *t);
+/** A recorded sweep comes to record `id`: see that what its rule reads is on the tape. */
+ag_status agx_recompute_record(ag_tape *t, uint32_t id);
+/** The id whose numbers stand for those of `id`. */
+static inline uint32_t agx_numbers_at(const ag_tape *t, uint32_t id) {
+    const agx_recompute *s = t->recompute.recorded;
+    if (AG_LIKELY(!s) || id < s->first || id > s->last) return id;
+    const uint32_t as = t->recompute.as[id - s->first];
+    return as ? as : id;
+}
+void agx_recompute_rewind(ag_tape *t, const ag_mark *m);
+const char *agx_recompute_name(const ag_tape *t, uint32_t id); /* of the segment of an id */
 
 /* private.c */
 /** Where the gradient of a bound tensor goes: the tensor, or its stand-in on this tape. NULL: out of memory. */
