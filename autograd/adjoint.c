@@ -115,10 +115,22 @@ static const agx_slot *kept_slot(const ag_tape *t, uint32_t id, const agx_record
     return h ? &h->slot : &none;
 }
 
+/* An inner value whose adjoint every sweep consumes: a number would only look like an answer. */
+static bool is_consumed(const ag_tape *t, uint32_t id) {
+    const ag_entry *e = agx_entry(t, id);
+    const uint32_t code = e->op & AGX_STRIP_CODE;
+    const bool inner = agx_is_wide(e)
+                           ? (((const agx_record *)e->u.wide)->flags & (AGX_LEAF | AGX_NEEDS)) == AGX_NEEDS
+                           : !(e->op & AGX_STRIP_DETACHED) && code != AGX_STRIP_LEAF && code != AGX_STRIP_CONSTANT;
+    return inner && !agx_held_of(t, id);
+}
+
 ag_status ag_adjoint_f64(ag_value x, double *values, int64_t n) {
     ag_status status = check(x, "adjoint", false, n);
     if (status != AG_OK) return status;
     ag_tape *t = x.tape;
+    if (is_consumed(t, x.id))
+        return refuse(x, "adjoint", AG_ERROR_STATE, "the adjoint of an inner value is kept only after ag_retain");
     const agx_record *r = agx_record_of(t, x.id);
     if (!r) {
         const ag_entry *e = agx_entry(t, x.id);

@@ -8,7 +8,9 @@ AG_BEGIN_DECLS
 
 /** Reverse sweep from y (one element), seed 1. Adds into the gradient of every leaf y depends on: tensors'
  *  gradient buffers, scalar leaves' adjoints. Nothing is recorded. Calling it again adds again.
+ *  Where y depends on nothing differentiable every gradient is zero: nothing is added, and that is no error.
  *  Errors: AG_ERROR_SHAPE (y has not exactly one element), AG_ERROR_WRITTEN (a leaf's tensor was written since),
+ *          AG_ERROR_STATE (a sweep is running),
  *          AG_ERROR_DERIVATIVE, AG_ERROR_MEMORY, AG_ERROR_STALE, the tape's failure if it has one. A backward that
  *          fails, or is refused, marks the gradients it would have added to invalid, so that an optimiser refuses
  *          them; zero them to go on. */
@@ -50,7 +52,9 @@ typedef ag_value ag_hook_fn(void *user, ag_value adjoint);
  *          and AG_ERROR_SHAPE where it has another shape. */
 AG_API ag_status ag_hook(ag_value v, ag_hook_fn *fn, void *user);
 
-/** Copy out the adjoint of a leaf or retained value as doubles; zeros before the first backward. */
+/** Copy out the adjoint of a leaf or retained value as doubles; zeros before the first backward, and for a constant.
+ *  Errors: AG_ERROR_STATE (an inner value that is not retained: its adjoint is not kept; a leaf's that is left over from a
+ *          failed backward), AG_ERROR_SHAPE (n differs), AG_ERROR_STALE */
 AG_API ag_status ag_adjoint_f64(ag_value x, double *values, int64_t n);
 /** Zero the adjoints of all leaves on the tape: scalars, arrays and bound tensors' gradients (on a tape with private
  *  gradients: its own buffers, all of them, instead of the tensors'). */

@@ -20,12 +20,6 @@ static ag_status refuse(ag_value v, ag_status status, const char *why) {
     return agx_operation_error(v.tape, &hook_op, &v, 1, status, why);
 }
 
-/* Nothing lies below it that a sweep would go on to. Scalars of the strip do not know unless they are constants. */
-static bool is_constant(const ag_entry *e) {
-    if (agx_is_wide(e)) return !(((const agx_record *)e->u.wide)->flags & AGX_NEEDS);
-    return e->op & AGX_STRIP_DETACHED || (e->op & AGX_STRIP_CODE) == AGX_STRIP_CONSTANT;
-}
-
 ag_status ag_hook(ag_value v, ag_hook_fn *fn, void *user) {
     ag_tape *t = v.tape;
     if (!t) return AG_ERROR_FAILED;
@@ -34,7 +28,7 @@ ag_status ag_hook(ag_value v, ag_hook_fn *fn, void *user) {
     ag_entry *e = agx_entry(t, v.id);
     if (!fn) return refuse(v, AG_ERROR_VALUE, "the function is NULL");
     if (t->sweeping) return refuse(v, AG_ERROR_STATE, "a sweep is running on this tape");
-    if (is_constant(e)) return refuse(v, AG_ERROR_STATE, "a constant has no adjoint");
+    if (agx_is_constant(t, v.id)) return refuse(v, AG_ERROR_STATE, "a constant has no adjoint");
     agx_hook *h = agx_arena_take(&t->arena, sizeof *h, 16);
     if (!h) return refuse(v, AG_ERROR_MEMORY, "out of memory for a hook");
     agx_hook *last = agx_hooked(t, v.id) ? agx_hook_of(t, v.id) : NULL;

@@ -45,6 +45,12 @@ void agx_drop_held(ag_tape *t, const agx_held *until) {
     for (; t->held != until; t->held = t->held->previous) {
         agx_held *h = t->held;
         agx_buffer_drop(&t->pool, h->leaf ? h->leaf->slot.buffer : h->slot.buffer);
+        if (h->leaf) continue;
+        ag_entry *e = agx_entry(t, h->id); /* an older value is not retained any more */
+        if (agx_is_wide(e))
+            ((agx_record *)e->u.wide)->flags &= (uint8_t)~AGX_RETAIN;
+        else
+            e->op &= ~(uint32_t)AGX_STRIP_RETAIN;
     }
 }
 

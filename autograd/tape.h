@@ -63,7 +63,8 @@ AG_API bool ag_ok(ag_value x);                /* a live handle of a value that d
 AG_API const ag_meta *ag_meta_of(ag_value x); /* NULL: not ok. Valid until rewind                 */
 AG_API double ag_item(ag_value x);            /* the only element, as a double; NaN and an error
                                                      on the tape when there is not exactly one        */
-AG_API double ag_item_grad(ag_value leaf);    /* adjoint of a scalar leaf, or of any one-element leaf */
+AG_API double ag_item_grad(ag_value leaf);    /* adjoint of a leaf or retained value of one element; NaN and
+                                                     an error on the tape for another: ag_adjoint_f64  */
 /** The numbers, in place: meta tells strides. NULL for a scalar on the strip or a failed value. */
 AG_API const void *ag_data(ag_value x);
 /** Copy out all n elements as doubles, row-major.

@@ -209,6 +209,12 @@ static inline bool agx_detached(const ag_entry *e) {
 static inline bool agx_is_scalar_leaf(const ag_entry *e) {
     return (e->op & ~(uint32_t)AGX_STRIP_HOOK) == AGX_STRIP_LEAF;
 }
+/** Known to depend on nothing differentiable: scalars of the strip know it only if they are constants. */
+static inline bool agx_is_constant(const ag_tape *t, uint32_t id) {
+    const ag_entry *e = agx_entry(t, id);
+    if (agx_is_wide(e)) return !(((const agx_record *)e->u.wide)->flags & AGX_NEEDS);
+    return e->op & AGX_STRIP_DETACHED || (e->op & AGX_STRIP_CODE) == AGX_STRIP_CONSTANT;
+}
 static inline bool agx_hooked(const ag_tape *t, uint32_t id) {
     const ag_entry *e = agx_entry(t, id);
     return agx_is_wide(e) ? (((const agx_record *)e->u.wide)->flags & AGX_HOOK) != 0

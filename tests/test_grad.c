@@ -68,6 +68,57 @@ START_TEST(a_strided_seed_and_a_scalar_seed) {
 }
 END_TEST
 
+START_TEST(the_adjoint_of_an_inner_value_is_an_error_unless_it_is_retained) {
+    for (int k = 0; k < 3; k++) {
+        ag_tape *t = tape_new();
+        ag_mark m = ag_tape_mark(t);
+        ag_value a = k == 1 ? vector(t, 1, (const double[]){2}) : ag_scalar(t, 2);
+        ag_value h = ag_label(k == 2 ? ag_affine(&a, &a, 1, a) : ag_square(a), "hidden"), y = ag_mul_number(h, 3);
+        sweep(y);
+        ck_assert(isnan(ag_item_grad(h)));
+        require_failure(t, AG_ERROR_STATE, WORDS("adjoint", "'hidden'", "ag_retain"));
+        ck_assert_int_eq(ag_tape_rewind(t, m), AG_ERROR_STATE);
+        a = k == 1 ? vector(t, 1, (const double[]){2}) : ag_scalar(t, 2);
+        h = k == 2 ? ag_affine(&a, &a, 1, a) : ag_square(a);
+        ag_retain(h);
+        ck_assert_double_eq(ag_item_grad(h), 0);
+        sweep(ag_mul_number(h, 3));
+        ck_assert_double_eq(ag_item_grad(h), 3);
+        /* what is constant has a derivative: zero */
+        ck_assert_double_eq(ag_item_grad(ag_scalar_constant(t, 1)), 0);
+        ck_assert_double_eq(ag_item_grad(ag_full(t, AG_F32, 0, NULL, 1)), 0);
+        ck_assert_double_eq(ag_item_grad(ag_detach(h)), 0);
+        ag_no_grad_begin(t);
+        ck_assert_double_eq(ag_item_grad(ag_exp(a)), 0);
+        ag_no_grad_end(t);
+        require_ok(t);
+        ag_tape_free(t);
+    }
+}
+END_TEST
+
+START_TEST(a_root_that_depends_on_nothing_differentiable_adds_nothing) {
+    ag_tape *t = tape_new();
+    ag_mark m = ag_tape_mark(t);
+    for (int k = 0; k < 6; k++) {
+        ag_value x = vector(t, 1, (const double[]){2}), s = ag_scalar(t, 1), y = x;
+        if (k == 0) y = ag_scalar_constant(t, 1);
+        if (k == 1) y = ag_full(t, AG_F64, 0, NULL, 1);
+        if (k == 2) y = ag_square(ag_detach(x));
+        if (k == 3) y = ag_mul(ag_full(t, AG_F64, 0, NULL, 1), ag_full(t, AG_F64, 0, NULL, 3));
+        ag_no_grad_begin(t);
+        if (k == 4) y = ag_square(x);
+        if (k == 5) y = ag_square(s);
+        ag_no_grad_end(t);
+        sweep(y);
+        ck_assert_double_eq(ag_item_grad(x), 0);
+        ck_assert_double_eq(ag_item_grad(s), 0);
+        ck_assert_int_eq(ag_tape_rewind(t, m), AG_OK);
+    }
+    ag_tape_free(t);
+}
+END_TEST
+
 START_TEST(several_roots_are_summed) {
     ag_tape *t = tape_new();
     ag_value x = vector(t, 2, (const double[]){1, 2}), s = ag_scalar(t, 3);
@@ -356,6 +407,8 @@ Suite *grad_suite(void) {
     tcase_add_test(c, a_root_needs_one_element_or_a_seed);
     tcase_add_test(c, a_seed_weighs_the_root);
     tcase_add_test(c, a_strided_seed_and_a_scalar_seed);
+    tcase_add_test(c, the_adjoint_of_an_inner_value_is_an_error_unless_it_is_retained);
+    tcase_add_test(c, a_root_that_depends_on_nothing_differentiable_adds_nothing);
     tcase_add_test(c, several_roots_are_summed);
     tcase_add_test(c, what_is_not_reached_gets_zeros);
     tcase_add_test(c, wrt_may_be_inner_values_constants_and_the_root);
