@@ -9,7 +9,7 @@ root=$(CDPATH='' cd -- "$(dirname -- "$0")/.." && pwd)
 build=${GRADUS_BUILD:-$root/build-sanitized}
 
 . "$root/tests/support/packages.sh"
-packages_ensure "$packages_base check" "$packages_fast libjansson-dev"
+packages_ensure "$packages_base check" "$packages_fast libjansson-dev graphviz"
 
 if [ ! -f "$build/build.ninja" ]; then
     meson setup "$build" "$root" -Dbuildtype=debug -Doptimization=1 -Db_sanitize=address,undefined -Dtests=enabled
