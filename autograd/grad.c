@@ -233,19 +233,17 @@ ag_status ag_backward_from(ag_value y, ag_value seed) { return backward(y, &seed
 
 /* ---- the recorded gradient --------------------------------------------------------------------------------------------------- */
 
-static bool bit(const uint8_t *bits, uint32_t id) { return (bits[id >> 3] >> (id & 7)) & 1; }
-
 void agx_mark_dependents(const ag_tape *t, uint8_t *depends, uint32_t from, uint32_t top) {
     for (uint32_t id = from; id <= top; id++) {
         const ag_entry *e = agx_entry(t, id);
-        if (bit(depends, id) || agx_detached(e)) continue;
+        if (agx_bit(depends, id) || agx_detached(e)) continue;
         const agx_record *r = agx_record_of(t, id);
         agx_operands in;
         agx_operands_of(t, id, &in);
         for (uint32_t i = 0; i < in.n; i++) {
             if (r && ag_op_grad(r->op, i) == AG_GRAD_ZERO) continue;
-            if (!bit(depends, agx_operand(&in, i))) continue;
-            depends[id >> 3] = (uint8_t)(depends[id >> 3] | 1u << (id & 7));
+            if (!agx_bit(depends, agx_operand(&in, i))) continue;
+            agx_set_bit(depends, id);
             break;
         }
     }
@@ -271,7 +269,7 @@ ag_status agx_record_rule(ag_tape *t, uint32_t id, const uint8_t *depends, uint3
     agx_operands_of(t, id, &r.in);
     if (r.in.n == 0) return AG_OK;
     bool any = false;
-    for (uint32_t i = 0; i < r.in.n && !any; i++) any = bit(depends, agx_operand(&r.in, i));
+    for (uint32_t i = 0; i < r.in.n && !any; i++) any = agx_bit(depends, agx_operand(&r.in, i));
     if (!any) return AG_OK;
     ag_status status = t->recompute.newest && agx_is_wide(e) ? agx_recompute_record(t, id) : AG_OK;
     if (status != AG_OK) return status;
@@ -348,18 +346,18 @@ ag_status ag_grad(const ag_value *y, const ag_value *seed, int ny, const ag_valu
         goto done;
     }
     for (int i = 0; i < n; i++) {
-        if (wrt[i].id <= top) depends[wrt[i].id >> 3] = (uint8_t)(depends[wrt[i].id >> 3] | 1u << (wrt[i].id & 7));
+        if (wrt[i].id <= top) agx_set_bit(depends, wrt[i].id);
     }
     t->sweeping = true;
     agx_mark_dependents(t, depends, 1, top);
     status = plant_all(t, y, seed, ny, adjoint);
     for (uint32_t id = top; id > 0 && status == AG_OK; id--) {
         const agx_record *r = agx_record_of(t, id);
-        if (bit(depends, id) && adjoint[id] && agx_hooked(t, id)) {
+        if (agx_bit(depends, id) && adjoint[id] && agx_hooked(t, id)) {
             adjoint[id] = agx_run_hooks(t, id, agx_handle(t, adjoint[id])).id;
             status = ag_tape_status(t);
         }
-        if (status != AG_OK || !bit(depends, id) || (r && r->k > 0)) continue;
+        if (status != AG_OK || !agx_bit(depends, id) || (r && r->k > 0)) continue;
         bool reached = false;
         for (uint32_t k = 0; k < (r ? r->op->outputs : 1u) && id + k <= top; k++) reached |= adjoint[id + k] != 0;
         if (reached) status = agx_record_rule(t, id, depends, adjoint, NULL);

@@ -37,9 +37,6 @@ typedef struct work {
     bool no_memory;
 } work;
 
-static bool bit(const uint8_t *bits, uint32_t id) { return (bits[id >> 3] >> (id & 7)) & 1; }
-static void set_bit(uint8_t *bits, uint32_t id) { bits[id >> 3] = (uint8_t)(bits[id >> 3] | 1u << (id & 7)); }
-
 static void *take(work *w, size_t n, size_t size) {
     size_t bytes;
     void *block = ag_size_mul(n, size, &bytes) ? agx_arena_take(&w->seen->arena, bytes ? bytes : 1, 8) : NULL;
@@ -71,15 +68,15 @@ static ag_node *find(const ag_inspection *seen, uint32_t id) {
 static uint32_t outputs_of(const agx_record *r) { return r && r->op->outputs ? r->op->outputs : 1; }
 
 static void select_below(work *w, uint32_t root) {
-    set_bit(w->selected, root);
+    agx_set_bit(w->selected, root);
     for (uint32_t id = w->top; id > 0; id--) {
-        if (!bit(w->selected, id)) continue;
+        if (!agx_bit(w->selected, id)) continue;
         const agx_record *r = agx_record_of(w->t, id);
         const uint32_t first = r ? id - r->k : id;
-        for (uint32_t k = 0; k < outputs_of(r); k++) set_bit(w->selected, first + k);
+        for (uint32_t k = 0; k < outputs_of(r); k++) agx_set_bit(w->selected, first + k);
         agx_operands in;
         agx_operands_of(w->t, id, &in);
-        for (uint32_t i = 0; i < in.n; i++) set_bit(w->selected, agx_operand(&in, i));
+        for (uint32_t i = 0; i < in.n; i++) agx_set_bit(w->selected, agx_operand(&in, i));
     }
 }
 
@@ -87,7 +84,8 @@ static void mark_differentiable(work *w) {
     for (uint32_t id = 1; id <= w->top; id++) {
         const ag_entry *e = agx_entry(w->t, id);
         const agx_record *r = agx_record_of(w->t, id);
-        if (r ? (r->flags & AGX_LEAF) && (r->flags & AGX_NEEDS) : agx_is_scalar_leaf(e)) set_bit(w->needed, id);
+        if (r ? (r->flags & AGX_LEAF) && (r->flags & AGX_NEEDS) : agx_is_scalar_leaf(e))
+            agx_set_bit(w->needed, id);
     }
     agx_mark_dependents(w->t, w->needed, 1, w->top);
 }
@@ -188,7 +186,7 @@ static const char *partial_of(const ag_node *node, uint32_t i) {
 
 static void copy_record(work *w, uint32_t id, ag_node *node) {
     const agx_record *r = agx_record_of(w->t, id);
-    *node = (ag_node){.id = id, .meta = *agx_meta_at(w->t, id), .differentiable = bit(w->needed, id)};
+    *node = (ag_node){.id = id, .meta = *agx_meta_at(w->t, id), .differentiable = agx_bit(w->needed, id)};
     if (r) {
         node->op = r->op;
         node->operation = r->op->name;
@@ -213,10 +211,10 @@ static void copy_record(work *w, uint32_t id, ag_node *node) {
 
 static void copy_records(work *w) {
     uint32_t n = 0;
-    for (uint32_t id = 1; id <= w->top; id++) n += bit(w->selected, id);
+    for (uint32_t id = 1; id <= w->top; id++) n += agx_bit(w->selected, id);
     w->seen->nodes = take(w, n, sizeof *w->seen->nodes);
     for (uint32_t id = 1; id <= w->top && !w->no_memory; id++)
-        if (bit(w->selected, id)) copy_record(w, id, &w->seen->nodes[w->seen->n++]);
+        if (agx_bit(w->selected, id)) copy_record(w, id, &w->seen->nodes[w->seen->n++]);
     if (w->no_memory) return;
     copy_labels(w);
     copy_scopes(w);
@@ -322,7 +320,7 @@ static ag_status derive(work *w, uint32_t root) {
     ag_status status = AG_OK;
     for (uint32_t i = 0; i < w->seen->n && status == AG_OK; i++)
         if (has_locals(w, &w->seen->nodes[i])) status = run_local(w, &w->seen->nodes[i]);
-    return status == AG_OK && !w->no_memory && bit(w->needed, root) ? run_sweep(w, root) : status;
+    return status == AG_OK && !w->no_memory && agx_bit(w->needed, root) ? run_sweep(w, root) : status;
 }
 
 /* ---- the two ways in ----------------------------------------------------------------------------------------------------- */
@@ -394,7 +392,7 @@ ag_inspection *ag_inspect_range(ag_tape *t, uint32_t first, uint32_t last, const
     work w;
     inspection_new(&w, t, last, options, error);
     if (!w.no_memory) {
-        for (uint32_t id = first ? first : 1; id <= last; id++) set_bit(w.selected, id);
+        for (uint32_t id = first ? first : 1; id <= last; id++) agx_set_bit(w.selected, id);
         mark_differentiable(&w);
         copy_records(&w);
     }

@@ -17,9 +17,6 @@ typedef struct sweep {
     agx_transpose room;
 } sweep;
 
-static bool bit(const uint8_t *bits, uint32_t id) { return (bits[id >> 3] >> (id & 7)) & 1; }
-static void set_bit(uint8_t *bits, uint32_t id) { bits[id >> 3] = (uint8_t)(bits[id >> 3] | 1u << (id & 7)); }
-
 /* ---- one record -------------------------------------------------------------------------------------------------------- */
 
 /* y = b + sum w x, as single operations. */
@@ -109,12 +106,12 @@ static ag_status push_forward(sweep *s, uint32_t id) {
 /* Everything the roots are computed from; an operation's outputs stand and fall together. */
 static void mark_needed(sweep *s) {
     for (uint32_t id = s->top; id > 0; id--) {
-        if (!bit(s->needed, id)) continue;
+        if (!agx_bit(s->needed, id)) continue;
         const agx_record *r = agx_record_of(s->t, id);
-        if (r) set_bit(s->needed, id - r->k);
+        if (r) agx_set_bit(s->needed, id - r->k);
         agx_operands in;
         agx_operands_of(s->t, id, &in);
-        for (uint32_t i = 0; i < in.n; i++) set_bit(s->needed, agx_operand(&in, i));
+        for (uint32_t i = 0; i < in.n; i++) agx_set_bit(s->needed, agx_operand(&in, i));
     }
 }
 
@@ -155,15 +152,15 @@ static ag_status collect(sweep *s, const ag_value *y, int ny, ag_value *dy) {
 
 static ag_status run(sweep *s, const ag_value *y, int ny, const ag_value *x, const ag_value *v, int n,
                      ag_value *dy) {
-    for (int j = 0; j < ny; j++) set_bit(s->needed, y[j].id);
+    for (int j = 0; j < ny; j++) agx_set_bit(s->needed, y[j].id);
     for (int i = 0; i < n; i++)
-        if (x[i].id <= s->top) set_bit(s->depends, x[i].id);
+        if (x[i].id <= s->top) agx_set_bit(s->depends, x[i].id);
     mark_needed(s);
     agx_mark_dependents(s->t, s->depends, 1, s->top);
     ag_status status = plant(s, x, v, n);
     for (uint32_t id = 1; id <= s->top && status == AG_OK; id++) {
         const agx_record *r = agx_record_of(s->t, id);
-        if (bit(s->needed, id) && bit(s->depends, id) && !(r && r->k > 0)) status = push_forward(s, id);
+        if (agx_bit(s->needed, id) && agx_bit(s->depends, id) && !(r && r->k > 0)) status = push_forward(s, id);
     }
     return status == AG_OK ? collect(s, y, ny, dy) : status;
 }

@@ -31,7 +31,7 @@ bool ag_wants(ag_reverse *r, uint32_t i) {
     uint32_t id = agx_operand(&r->in, i);
     bool wanted;
     if (r->depends) {
-        wanted = (r->depends[id >> 3] >> (id & 7)) & 1;
+        wanted = agx_bit(r->depends, id);
     } else {
         const ag_entry *e = agx_entry(r->t, id);
         wanted = agx_is_wide(e) ? (((const agx_record *)e->u.wide)->flags & AGX_NEEDS) != 0

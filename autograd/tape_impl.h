@@ -336,6 +336,12 @@ bool agx_unwritten(ag_tape *t, const ag_op *op, uint32_t id);
 void agx_aim(ag_reverse *r, uint32_t i);
 /** Add v, of the right shape and dtype, to the adjoint of an id in a sweep that does not record. */
 ag_status agx_give_numbers(ag_tape *t, const ag_op *op, uint32_t id, ag_value v);
+/** Sets of ids: a bit each. */
+static inline bool agx_bit(const uint8_t *bits, uint32_t id) { return (bits[id >> 3] >> (id & 7)) & 1; }
+static inline void agx_set_bit(uint8_t *bits, uint32_t id) {
+    bits[id >> 3] = (uint8_t)(bits[id >> 3] | 1u << (id & 7));
+}
+
 /** Add x to a slot of layout meta; an empty slot takes a count of x's buffer, or a copy when it has none. */
 ag_status agx_slot_add(ag_tape *t, agx_slot *slot, const ag_meta *meta, const ag_array *x, agx_buffer *buffer);
 

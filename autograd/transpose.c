@@ -9,9 +9,6 @@
 #include "ops.h"
 #include "tape_impl.h"
 
-static bool bit(const uint8_t *bits, uint32_t id) { return (bits[id >> 3] >> (id & 7)) & 1; }
-static void set_bit(uint8_t *bits, uint32_t id) { bits[id >> 3] = (uint8_t)(bits[id >> 3] | 1u << (id & 7)); }
-
 static size_t bits_size(size_t ids) { return ids / 8 + 1; }
 
 void agx_transpose_clear(agx_transpose *room) {
@@ -67,7 +64,7 @@ static ag_status reverse_rule(ag_forward *f, ag_value *w) {
     if (status == AG_OK) {
         for (uint32_t k = 0; k < r->op->outputs; k++) room->adjoint[r->id + k] = w[k].id;
         for (uint32_t i = 0; i < r->in.n; i++)
-            if (ag_has_tangent(f, i)) set_bit(room->depends, agx_operand(&r->in, i));
+            if (ag_has_tangent(f, i)) agx_set_bit(room->depends, agx_operand(&r->in, i));
         status = agx_record_rule(t, r->id, room->depends, room->adjoint, NULL);
     }
     t->no_grad = no_grad;
@@ -81,7 +78,7 @@ static ag_status plant(ag_forward *f, uint32_t from) {
     ag_tape *t = r->t;
     for (uint32_t i = 0; i < r->in.n; i++) {
         const uint32_t id = agx_operand(&r->in, i), g = room->adjoint[id];
-        if (!g || !bit(room->depends, id)) continue;
+        if (!g || !agx_bit(room->depends, id)) continue;
         forget(room, id); /* an operand that comes twice has one adjoint */
         if (g < from) continue;
         ag_value v = agx_handle(t, f->tangent[id]);
@@ -95,7 +92,7 @@ static ag_status plant(ag_forward *f, uint32_t from) {
 static ag_status pull_back(ag_tape *t, agx_transpose *room, uint32_t from, uint32_t top) {
     for (uint32_t id = top; id >= from; id--) {
         const agx_record *r = agx_record_of(t, id);
-        if (!bit(room->depends, id) || (r && r->k > 0)) continue;
+        if (!agx_bit(room->depends, id) || (r && r->k > 0)) continue;
         bool reached = false;
         for (uint32_t k = 0; k < (r ? r->op->outputs : 1u) && id + k <= top; k++)
             reached |= room->adjoint[id + k] != 0;
@@ -137,7 +134,7 @@ ag_status agx_transpose_rule(ag_forward *f) {
     leave(f);
     if (status == AG_OK) {
         for (uint32_t k = 0; k < r->op->outputs; k++)
-            if (w[k].id) set_bit(room->depends, w[k].id);
+            if (w[k].id) agx_set_bit(room->depends, w[k].id);
         agx_mark_dependents(t, room->depends, from, top);
         status = pull_back(t, room, from, top);
     }
