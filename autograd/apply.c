@@ -12,12 +12,34 @@ enum { INLINE_OPERANDS = 8 };
 
 const ag_meta agx_scalar_meta = {.dtype = AG_F64, .rank = 0};
 
+/* All that lives only while one operation is being recorded. */
+typedef struct agx_call {
+    ag_tape *t;
+    const ag_op *op;
+    const ag_value *in;
+    uint32_t n;
+    const void *attrs;
+    ag_array *arrays;      /* (n) operands as forward sees them */
+    const ag_meta **metas; /* (n) */
+    agx_record *record[4]; /* outputs */
+    bool again;            /* run again for a sweep */
+    bool draws;            /* its random numbers come from the tape's generator */
+    ag_error *error;       /* not in here: an initialiser would clear all of its text */
+} call;
+
 /* ---- errors -------------------------------------------------------------------------------------------------------- */
 
 ag_status agx_operation_error(ag_tape *t, const ag_op *op, const ag_value *in, uint32_t n, ag_status status,
                               const char *message) {
-    char before[80], after[360], scope[120];
-    snprintf(before, sizeof before, "%.60s: ", op->name);
+    char before[140], after[360], scope[120];
+    const call *outer = t->composing;
+    if (outer && outer->op != op) { /* of what a composite records its caller knows nothing */
+        snprintf(before, sizeof before, "%.60s: %.60s: ", outer->op->name, op->name);
+        in = outer->in;
+        n = outer->n;
+    } else {
+        snprintf(before, sizeof before, "%.60s: ", op->name);
+    }
     size_t at = 0;
     after[0] = '\0';
     for (uint32_t i = 0; i < n && at + 1 < sizeof after; i++) {
@@ -149,21 +171,6 @@ ag_value agx_record_new(ag_tape *t, const ag_op *op, const ag_meta *meta, void *
 }
 
 /* ---- the operation itself ------------------------------------------------------------------------------------------------------ */
-
-/* All that lives only while one operation is being recorded. */
-typedef struct call {
-    ag_tape *t;
-    const ag_op *op;
-    const ag_value *in;
-    uint32_t n;
-    const void *attrs;
-    ag_array *arrays;      /* (n) operands as forward sees them */
-    const ag_meta **metas; /* (n) */
-    agx_record *record[4]; /* outputs */
-    bool again;            /* run again for a sweep */
-    bool draws;            /* its random numbers come from the tape's generator */
-    ag_error *error;       /* not in here: an initialiser would clear all of its text */
-} call;
 
 static ag_status fail(call *c, ag_status status, const char *message) {
     return agx_operation_error(c->t, c->op, c->in, c->n, status, message);
@@ -446,8 +453,11 @@ ag_status ag_build_fail(ag_build *b, ag_status status, const char *format, ...) 
 static ag_value compose(call *c) {
     ag_tape *t = c->t;
     ag_build b = {.c = c, .result = agx_failed(t)};
+    const call *outer = t->composing;
+    if (!outer) t->composing = c;
     ag_status status = copy_attributes(c);
     if (status == AG_OK) status = c->op->compose(&b);
+    t->composing = outer;
     if (status != AG_OK && !t->failed) fail(c, status, ag_status_text(status));
     if (status != AG_OK || agx_check_operands(t, c->op->name, &b.result, 1) != AG_OK) {
         if (!t->failed) fail(c, AG_ERROR_FAILED, "it names no result");

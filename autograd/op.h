@@ -96,7 +96,8 @@ AG_API const void *ag_build_attrs(const ag_build *b);
 AG_API ag_tape *ag_build_tape(const ag_build *b);
 AG_API void ag_build_result(ag_build *b, ag_value result);
 /** What is wrong with the operands or attributes; the engine adds the operation's name, the shapes and the scope.
- *  Returns `status`, for the composite to return. */
+ *  Returns `status`, for the composite to return. What an operation that it records finds wrong is reported under both
+ *  names and with the composite's operands: a composite need not repeat those checks. */
 AG_API ag_status ag_build_fail(ag_build *b, ag_status status, const char *format, ...) AG_PRINTF(3, 4);
 
 /** What a forward-mode rule sees: operands with tangents, results that get theirs. It computes the tangent of each

@@ -123,7 +123,7 @@ static const mistake mistakes[] = {
     {rank, AG_ERROR_SHAPE, {sdpa, "rank 2", "(3)"}},
     {features, AG_ERROR_SHAPE, {sdpa, "features", "(2, 3)", "(2, 4)"}},
     {values, AG_ERROR_SHAPE, {sdpa, "value for every key", "(2, 3)", "(5, 3)"}},
-    {batch, AG_ERROR_SHAPE, {"matmul", "(2, 2, 3)", "(3, 3, 2)"}},
+    {batch, AG_ERROR_SHAPE, {sdpa, "f32 (2, 2, 3)", "f32 (3, 2, 3)"}},
     {mask_shape, AG_ERROR_SHAPE, {sdpa, "(2, 4)", "(4, 2)"}},
     {mask_larger, AG_ERROR_SHAPE, {sdpa, "(2, 4)", "(7, 2, 4)"}},
     {mask_dtype, AG_ERROR_DTYPE, {sdpa, "mask", "i64"}},

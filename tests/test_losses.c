@@ -255,7 +255,7 @@ START_TEST(a_mistake_is_named_with_the_operation_that_was_called) {
             "pos_weight", "(2)");
     REFUSES(ag_cross_entropy_with(F(2, 3), I(0, 1), &weighted), SHAPE, "cross_entropy", "(2, 3)", "f32 (2)");
     REFUSES(ag_cross_entropy_with(F(2, 3), I(0, 1, 2), NULL), SHAPE, "cross_entropy", "(2, 3)", "i64 (3)");
-    REFUSES(ag_cross_entropy_with(F(2, 3), I(0, 3), NULL), INDEX, "cross_entropy", "element 1", "[0, 3)");
+    REFUSES(ag_cross_entropy_with(F(2, 3), I(0, 3), NULL), INDEX, "cross_entropy", "row 1", "[0, 3)");
     REFUSES(ag_cross_entropy_with(F(2, 3), F(2), NULL), DTYPE, "cross_entropy", "i64", "f32 (2)");
     REFUSES(ag_cross_entropy_with(I(1), I(1), NULL), DTYPE, "cross_entropy", "floating", "i64");
     REFUSES(ag_cross_entropy_with(F(2, 3), I(0, 1), &smooth), VALUE, "cross_entropy", "label_smoothing", "1.5");

@@ -128,15 +128,15 @@ static ag_status cross_entropy(ag_build *b) {
     const cross_entropy_attrs *a = ag_build_attrs(b);
     const ag_value x = ag_build_in(b, 0);
     const int rank = ag_meta_of(x)->rank;
+    if (a->reduction == AG_REDUCTION_MEAN && a->label_smoothing == 0 && ag_build_count(b) == 2 && rank <= 2) {
+        const agx_ignore_attrs plain = {a->ignore_index}; /* the kernel checks its targets itself */
+        ag_build_result(b, agx_apply2(&agx_op_softmax_cross_entropy, x, ag_build_in(b, 1), &plain));
+        return AG_OK;
+    }
     ag_status status = agx_check_reduction(b, a->reduction);
     if (status == AG_OK) status = check_smoothing(b, a->label_smoothing);
     if (status == AG_OK) status = check_targets(b, &a->ignore_index);
     if (status != AG_OK) return status;
-    if (a->reduction == AG_REDUCTION_MEAN && a->label_smoothing == 0 && ag_build_count(b) == 2 && rank <= 2) {
-        const agx_ignore_attrs plain = {a->ignore_index};
-        ag_build_result(b, agx_apply2(&agx_op_softmax_cross_entropy, x, ag_build_in(b, 1), &plain));
-        return AG_OK;
-    }
     const ag_value logs = ag_log_softmax(x, rank > 1);
     ag_build_result(b, hard_losses(b, logs, a->label_smoothing, a->ignore_index, a->reduction));
     return AG_OK;
@@ -195,6 +195,8 @@ ag_value ag_cross_entropy_with(ag_value x, ag_value target, const ag_class_optio
     return record(&agx_op_cross_entropy, x, target, o.weight,
                   &(const cross_entropy_attrs){o.reduction, o.ignore_index, o.label_smoothing});
 }
+
+ag_value ag_cross_entropy(ag_value x, ag_value target) { return ag_cross_entropy_with(x, target, NULL); }
 
 /* ---- nll_loss ----------------------------------------------------------------------------------------------------------- */
 

@@ -3,7 +3,7 @@
  * What all share: losses of single elements (or samples) are reduced to their mean, to their sum, or not at all. The mean
  * of no losses is NaN, but where it says 0. Gradients are given for the loss of one element; a mean divides them by the
  * number of elements. Errors of all: AG_ERROR_SHAPE, AG_ERROR_DTYPE (a mean of integers), AG_ERROR_VALUE (no such
- * reduction). All decompose but ag_cross_entropy. */
+ * reduction). All decompose but the plain case of cross_entropy. */
 #ifndef AUTOGRAD_OPS_LOSS_H
 #define AUTOGRAD_OPS_LOSS_H
 

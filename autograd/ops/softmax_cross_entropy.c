@@ -20,6 +20,8 @@ static ag_status check_logits(const ag_query *q) {
         return ag_fail(q->error, AG_ERROR_DTYPE, "the target must be i64, got %s", ag_dtype_name(t->dtype));
     if (x->rank < 1 || x->rank > 2 || t->rank != x->rank - 1 || (t->rank == 1 && t->dim[0] != x->dim[0]))
         return ag_fail(q->error, AG_ERROR_SHAPE, "needs logits (B, C) and target (B), or (C) and ()");
+    if (x->dim[x->rank - 1] == 0 && ag_meta_count(t) > 0)
+        return ag_fail(q->error, AG_ERROR_SHAPE, "there are targets, but no classes");
     if (a->ignore_index > AGX_IGNORE_LIMIT || a->ignore_index < -AGX_IGNORE_LIMIT)
         return ag_fail(q->error, AG_ERROR_VALUE, "ignore_index %" PRId64 " is beyond 2^53", a->ignore_index);
     return AG_OK;
@@ -106,9 +108,6 @@ const ag_op agx_op_softmax_cross_entropy = {
     .cost = cross_entropy_cost,
     .probe = &cross_entropy_probe,
 };
-ag_value ag_cross_entropy(ag_value x, ag_value target) {
-    return agx_apply2(&agx_op_softmax_cross_entropy, x, target, &(const agx_ignore_attrs){AGX_IGNORE_INDEX});
-}
 
 /* ---- softmax_cross_entropy_grad: (softmax(x) - onehot(t)) dz / B ------------------------------------------------------------- */
 
