@@ -107,12 +107,13 @@ static bool weights_fit(const cell *k, ag_value x, const ag_cell_weights *w, int
                            part_fits(k, x, w->b_hh, "bias_hh", layer, rows, -1)));
 }
 
-/** x, float, of rank 2 or 3, at least a step long? */
-static bool sequence_fits(const cell *k, ag_value x) {
+/** x, float, of rank 2 or 3, at least a step long? weight: what messages show beside it. */
+static bool sequence_fits(const cell *k, ag_value x, ag_value weight) {
+    const ag_value in[2] = {x, weight};
     const ag_meta *meta = ag_meta_of(x);
     const char *wrong = NULL;
     if (!ag_dtype_is_float(meta->dtype)) {
-        agx_refuse(k->op, &x, 1, AG_ERROR_DTYPE, "needs a floating-point sequence, got %s",
+        agx_refuse(k->op, in, 2, AG_ERROR_DTYPE, "needs a floating-point sequence, got %s",
                    ag_dtype_name(meta->dtype));
         return false;
     }
@@ -120,7 +121,7 @@ static bool sequence_fits(const cell *k, ag_value x) {
         wrong = "the sequence must have shape (time, batch, features) or (time, features)";
     else if (meta->dim[0] < 1 || meta->dim[0] > INT_MAX)
         wrong = "needs at least one time step, and fewer than 2^31";
-    if (wrong) agx_refuse(k->op, &x, 1, AG_ERROR_SHAPE, "%s", wrong);
+    if (wrong) agx_refuse(k->op, in, 2, AG_ERROR_SHAPE, "%s", wrong);
     return !wrong;
 }
 
@@ -210,7 +211,7 @@ static ag_value sequence(const cell *k, ag_value x, const ag_cell_weights *w, in
     if (!t || agx_check_operands(t, k->op->name, &x, 1) != AG_OK) return t ? agx_failed(t) : x;
     if (layers < 1 || !w)
         return agx_refuse(k->op, &x, 1, AG_ERROR_VALUE, "needs the weights of 1 or more layers, got %d", layers);
-    if (!sequence_fits(k, x)) return agx_failed(t);
+    if (!sequence_fits(k, x, w[0].w_ih)) return agx_failed(t);
     const ag_meta *meta = ag_meta_of(x);
     int64_t n = meta->dim[meta->rank - 1], H = 0;
     for (int l = 0; l < layers; l++, n = H) {
