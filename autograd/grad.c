@@ -79,7 +79,7 @@ static ag_status sweep_record(ag_tape *t, uint32_t id) {
         .t = t, .op = first->op, .id = id, .attrs = first->attrs, .in = {.n = first->n_in, .id = first->in}};
     if (t->recompute.cursor && agx_recompute_reach(t, id) != AG_OK) return t->error.status;
     scratch_mark here = scratch_here(t);
-    ag_status status = first->op->vjp ? first->op->vjp(&r) : AG_ERROR_DERIVATIVE;
+    ag_status status = agx_run_rule(&r);
     if (status != AG_OK && !t->failed) {
         agx_operation_error(t, first->op, NULL, 0, status,
                             first->op->vjp ? "its derivative rule failed" : "has no derivative rule");
@@ -250,7 +250,7 @@ void agx_mark_dependents(const ag_tape *t, uint8_t *depends, uint32_t from, uint
 }
 
 /* y = b + sum w x: the rule of the fused neuron, recorded. */
-static void affine_vjp(ag_reverse *r) {
+static ag_status affine_vjp(ag_reverse *r) {
     ag_value dy = ag_dy(r, 0);
     uint32_t n = (r->in.n - 1) / 2;
     for (uint32_t i = 0; i < n; i++) {
@@ -260,10 +260,12 @@ static void affine_vjp(ag_reverse *r) {
         if (ag_wants(r, 2 * i + 1)) ag_give(r, 2 * i + 1, ag_mul(dy, w));
     }
     if (ag_wants(r, 2 * n)) ag_give(r, 2 * n, dy);
+    return AG_OK;
 }
 
 ag_status agx_record_rule(ag_tape *t, uint32_t id, const uint8_t *depends, uint32_t *adjoint, agx_watch *watch) {
-    static const ag_op affine = {.name = "affine", .min_in = 1, .max_in = AG_VARIADIC, .outputs = 1};
+    static const ag_op affine = {
+        .name = "affine", .min_in = 1, .max_in = AG_VARIADIC, .outputs = 1, .vjp = affine_vjp};
     const ag_entry *e = agx_entry(t, id);
     ag_reverse r = {.t = t, .id = id, .recorded = true, .depends = depends, .adjoint = adjoint, .watch = watch};
     agx_operands_of(t, id, &r.in);
@@ -277,15 +279,13 @@ ag_status agx_record_rule(ag_tape *t, uint32_t id, const uint8_t *depends, uint3
         const agx_record *record = e->u.wide;
         r.op = record->op;
         r.attrs = record->attrs;
-        status = r.op->vjp ? r.op->vjp(&r) : AG_ERROR_DERIVATIVE;
     } else if ((e->op & AGX_STRIP_CODE) == AGX_STRIP_AFFINE) {
         r.op = &affine;
-        affine_vjp(&r);
     } else {
         r.op = &agx_elementwise_ops[e->op & AGX_STRIP_CODE];
         r.attrs = r.op->attr_size ? &e->u.c : NULL;
-        status = agx_elementwise_vjp(&r);
     }
+    status = agx_run_rule(&r);
     if (status != AG_OK && !t->failed) {
         agx_operation_error(t, r.op, NULL, 0, status,
                             status == AG_ERROR_DERIVATIVE ? "has no derivative rule"

@@ -60,7 +60,7 @@ static ag_status linear_jvp(ag_forward *f) {
 
 static ag_status apply_rule(ag_forward *f) {
     const ag_op *op = f->reading.op;
-    if (op->jvp) return op->jvp(f);
+    if (op->jvp) return agx_run_forward_rule(f);
     if (applies_itself(f)) return linear_jvp(f);
     return agx_transpose_rule(f);
 }

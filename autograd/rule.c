@@ -9,6 +9,8 @@
 #include "ops.h"
 #include "tape_impl.h"
 
+ag_status agx_run_rule(ag_reverse *r) { return r->op->vjp ? r->op->vjp(r) : AG_ERROR_DERIVATIVE; }
+
 /* ---- reading ---------------------------------------------------------------------------------------------------------- */
 
 uint32_t ag_in_count(const ag_reverse *r) { return r->in.n; }

@@ -5,6 +5,8 @@
 #include "ops.h"
 #include "tape_impl.h"
 
+ag_status agx_run_forward_rule(ag_forward *f) { return f->reading.op->jvp(f); }
+
 /* ---- reading ---------------------------------------------------------------------------------------------------------- */
 
 uint32_t ag_forward_count(const ag_forward *f) { return f->reading.in.n; }

@@ -330,6 +330,8 @@ ag_value agx_full_like(ag_value y, double c);
 ag_status agx_record_rule(ag_tape *t, uint32_t id, const uint8_t *depends, uint32_t *adjoint, agx_watch *watch);
 
 /* rule.c */
+/** Run the derivative rule of the record that r stands for. Every reverse rule is called here and nowhere else. */
+ag_status agx_run_rule(ag_reverse *r);
 /** The tensor that a record is bound to holds what it did when it was recorded; else the tape fails. */
 bool agx_unwritten(ag_tape *t, const ag_op *op, uint32_t id);
 /** The next operation's result, if it fits, is written straight into the gradient of operand i, when that is a bound leaf
@@ -391,6 +393,11 @@ void agx_hooks_begin(ag_tape *t, uint32_t top);
 /** A sweep failed: what waits for a hook is dropped. */
 void agx_hooks_abandon(ag_tape *t);
 void agx_drop_hooks(ag_tape *t, const agx_hook *until); /* forget those newer than `until` */
+
+/* tangent.c */
+/** The same for a forward rule, which the row must have. */
+ag_status agx_run_forward_rule(ag_forward *f);
+
 /* transpose.c: tangents by way of the reverse rule. */
 ag_status agx_transpose_rule(ag_forward *f);
 void agx_transpose_clear(agx_transpose *room);
@@ -416,9 +423,7 @@ void agx_sweep_scalar(ag_tape *t, uint32_t id); /* one scalar, hooks or not */
 ag_status agx_hold_leaf(ag_tape *t, uint32_t id);
 agx_held *agx_held_of(const ag_tape *t, uint32_t id); /* NULL: not held */
 
-/* ops/elementwise.c, scalar.c */
-ag_status agx_elementwise_vjp(ag_reverse *r);
-ag_status agx_elementwise_jvp(ag_forward *f);
+/* scalar.c */
 double agx_scalar_value(enum agx_row row, double x, double y, double c);
 
 #endif

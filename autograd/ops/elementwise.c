@@ -171,7 +171,7 @@ static ag_value fused(ag_reverse *r, agx_loop *loop, const ag_value *values, dou
     return v;
 }
 
-ag_status agx_elementwise_vjp(ag_reverse *r) {
+static ag_status elementwise_vjp(ag_reverse *r) {
     enum agx_row row = row_of(r->op);
     double c = r->attrs ? *(const double *)r->attrs : 0;
     bool fuse = !ag_rule_recorded(r) && agx_record_of(r->t, r->id);
@@ -197,7 +197,7 @@ ag_status agx_elementwise_vjp(ag_reverse *r) {
 
 /* The rule is linear in dz and acts element by element: fed with the tangent of an operand it gives that operand's part
  * of the result's tangent. */
-ag_status agx_elementwise_jvp(ag_forward *f) {
+static ag_status elementwise_jvp(ag_forward *f) {
     const ag_op *op = ag_forward_op(f);
     const enum agx_row row = row_of(op);
     const void *attrs = ag_forward_attrs(f);
@@ -245,8 +245,8 @@ const ag_op agx_elementwise_ops[AGX_ROW_COUNT] = {
                             .n_fields = number != 0,                                                              \
                             .infer = infer,                                                                       \
                             .forward = forward,                                                                   \
-                            .vjp = agx_elementwise_vjp,                                                           \
-                            .jvp = agx_elementwise_jvp,                                                           \
+                            .vjp = elementwise_vjp,                                                               \
+                            .jvp = elementwise_jvp,                                                               \
                             .probe = &probe_##row_name},
 #include "elementwise.def"
 #undef ROW
