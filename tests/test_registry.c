@@ -1,4 +1,6 @@
-/* registry: every registered operation, tried by its own probe. A differentiable row without a probe fails. */
+/* registry: every registered operation, tried by its own probe. A differentiable row without a probe fails.
+ *
+ * The environment variable GRADUS_OPERATION names the only one to try; tests/mutants.c sets it. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -202,7 +204,7 @@ static int operations(void) {
 
 START_TEST(every_row_agrees_with_central_differences) {
     const ag_op *op = ag_op_at((uint32_t)_i);
-    if (!op) return; /* the loop is sized by operations() below */
+    if (!op) return; /* the loop is sized below */
     if (!differentiable(op)) return;
     ck_assert_msg(op->probe != NULL, "%s is differentiable and has no probe", op->name);
     if (op->traits & AG_TRAIT_ELEMENTWISE && op->probe->n_cases == 0) {
@@ -237,9 +239,16 @@ END_TEST
 Suite *registry_suite(void) {
     Suite *s = suite_create("registry");
     TCase *c = tcase_create("registry");
+    int from = 0, to = operations();
+    const char *only = getenv("GRADUS_OPERATION");
+    for (int i = 0; only && i < operations(); i++) {
+        if (strcmp(ag_op_at((uint32_t)i)->name, only) != 0) continue;
+        from = i;
+        to = i + 1;
+    }
     tcase_set_timeout(c, 120);
-    tcase_add_loop_test(c, every_row_agrees_with_central_differences, 0, operations());
-    tcase_add_loop_test(c, every_descriptor_is_consistent, 0, operations());
+    tcase_add_loop_test(c, every_row_agrees_with_central_differences, from, to);
+    tcase_add_loop_test(c, every_descriptor_is_consistent, from, to);
     tcase_add_test(c, a_name_can_be_taken_once);
     suite_add_tcase(s, c);
     return s;

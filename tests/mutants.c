@@ -1,0 +1,262 @@
+/* mutants: are the tests able to see a wrong derivative?
+ *
+ *     mutants DIR [--jobs N] [--list] [--verbose]        DIR: the conformance cases
+ *
+ * Makes one mistake after the other in the derivative rules (support/mutant.h says which) and runs the tests on each until
+ * one fails: first the registry's test of that operation alone, then the conformance cases in both dtypes, then every
+ * suite that differentiates. A mutant that no test notices survives: it is printed, and either a test is missing or it
+ * changes nothing. The last line is "N of M mutants killed (P %)"; exit status 0: at least 95 %, 1: fewer, 2: the
+ * tests could not be run. A minute or two.
+ *
+ * The environment variable GRADUS_MUTANT, set to a name as --list prints it, tries that one alone and says what kills it.
+ *
+ * Every mutant is tried in a process of its own, and every Check test in one of its own below that. A process that
+ * outlives its time counts as killed, as does a test that crashes; both are counted apart. */
+#define _DEFAULT_SOURCE
+#include <check.h>
+#include <errno.h>
+#include <getopt.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "support/mutant.h"
+
+enum { JOBS = 64, SECONDS = 240, ENOUGH = 95 };
+
+/* ---- the tests ------------------------------------------------------------------------------------------------------- */
+
+/* SUITES(X), from meson.build: X(name) for every suite. */
+#define DECLARE(name) Suite *name##_suite(void);
+DECLARE(registry)
+SUITES(DECLARE)
+#undef DECLARE
+int conformance_main(int argc, char **argv); /* the main of conformance.c */
+
+typedef enum verdict { SURVIVED, FAILED, CRASHED, TIMED_OUT, BROKEN } verdict;
+
+typedef struct result {
+    verdict verdict;
+    char by[200]; /* what killed it */
+} result;
+
+static const char *cases; /* DIR */
+
+static bool run_suite(Suite *suite, const char *name, result *out) {
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_SILENT);
+    const int failed = srunner_ntests_failed(runner);
+    if (failed > 0) {
+        TestResult **failure = srunner_failures(runner);
+        const char *message = tr_msg(failure[0]);
+        out->verdict = FAILED;
+        if (tr_rtype(failure[0]) == CK_ERROR) out->verdict = strstr(message, "timeout") ? TIMED_OUT : CRASHED;
+        snprintf(out->by, sizeof out->by, "%s: %.150s", name, message);
+        free(failure);
+    }
+    srunner_free(runner);
+    return failed == 0;
+}
+
+static bool run_conformance(const char *dtype, result *out) {
+    char *arguments[] = {"conformance", (char *)cases, "--dtype", (char *)dtype, NULL};
+    optind = 1;
+    const int status = conformance_main(4, arguments);
+    if (status == 0) return true;
+    out->verdict = status == 1 ? FAILED : BROKEN;
+    snprintf(out->by, sizeof out->by, "conformance, %s", dtype);
+    return false;
+}
+
+static bool run_registry(const char *operation, result *out) {
+    if (operation)
+        setenv("GRADUS_OPERATION", operation, 1);
+    else
+        unsetenv("GRADUS_OPERATION");
+    return run_suite(registry_suite(), "registry", out);
+}
+
+/* Every test, until one fails. */
+static void run_all(const char *operation, result *out) {
+    if (!run_registry(operation, out) || !run_conformance("f64", out) || !run_conformance("f32", out)) return;
+#define RUN(name)                                                                                                 \
+    if (!run_suite(name##_suite(), #name, out)) return;
+    SUITES(RUN)
+#undef RUN
+}
+
+/* ---- one mutant ------------------------------------------------------------------------------------------------------- */
+
+/* In a process of its own, as the head of a group that can be ended whole. NULL: nothing is wrong. */
+static pid_t start(const mutant *m, const char *operation, result *out) {
+    fflush(NULL);
+    const pid_t pid = fork();
+    if (pid != 0) return pid;
+    setpgid(0, 0);
+    if (!freopen("/dev/null", "w", stdout)) _exit(2);
+    mutant_choose(m);
+    out->verdict = SURVIVED;
+    run_all(operation, out);
+    _exit(0);
+}
+
+static void finish(pid_t pid, int status, result *out) {
+    (void)pid;
+    if (WIFEXITED(status) && WEXITSTATUS(status) == 0) return;
+    /* conformance runs in this very process: what a mistake leads it to do counts */
+    out->verdict = WIFSIGNALED(status) ? CRASHED : BROKEN;
+    snprintf(out->by, sizeof out->by, "the process ended with status %#x", (unsigned)status);
+}
+
+static void run_here(const mutant *m, const char *operation, result *out) {
+    int status = 0;
+    const pid_t pid = start(m, operation, out);
+    out->verdict = BROKEN;
+    while (pid > 0 && waitpid(pid, &status, 0) < 0 && errno == EINTR) continue;
+    if (pid > 0) finish(pid, status, out);
+}
+
+/* ---- many ----------------------------------------------------------------------------------------------------------------- */
+
+typedef struct job {
+    pid_t pid; /* 0: idle */
+    size_t which;
+    time_t began;
+} job;
+
+static void collect(job *j, result *results) {
+    int status = 0;
+    const pid_t pid = waitpid(j->pid, &status, WNOHANG);
+    result *out = &results[j->which];
+    if (pid == 0 && time(NULL) - j->began < SECONDS) return;
+    if (pid == 0) {
+        kill(-j->pid, SIGKILL);
+        waitpid(j->pid, &status, 0);
+        *out = (result){.verdict = TIMED_OUT, .by = "it took too long"};
+    } else {
+        finish(pid, status, out);
+    }
+    j->pid = 0;
+}
+
+static void run_many(const mutant *all, size_t n, int jobs, result *results) {
+    job job_at[JOBS] = {{0}};
+    size_t next = 0;
+    for (int busy = 1; busy > 0 || next < n;) {
+        busy = 0;
+        for (int i = 0; i < jobs; i++) {
+            job *j = &job_at[i];
+            if (j->pid) collect(j, results);
+            if (!j->pid && next < n) {
+                *j = (job){.which = next, .began = time(NULL)};
+                j->pid = start(&all[next], all[next].op->name, &results[next]);
+                if (j->pid < 0) {
+                    results[next].verdict = BROKEN;
+                    j->pid = 0;
+                }
+                next++;
+            }
+            busy += j->pid != 0;
+        }
+        nanosleep(&(struct timespec){.tv_nsec = 300000}, NULL);
+    }
+}
+
+static int report(const mutant *all, size_t n, const result *results, bool verbose) {
+    size_t count[BROKEN + 1] = {0};
+    char name[MUTANT_NAME];
+    for (size_t i = 0; i < n; i++) {
+        count[results[i].verdict]++;
+        if (results[i].verdict == SURVIVED) printf("survived: %s\n", mutant_name(&all[i], name));
+        if (results[i].verdict == BROKEN) printf("not tried: %s: %s\n", mutant_name(&all[i], name), results[i].by);
+        if (results[i].verdict == TIMED_OUT)
+            printf("out of time: %s: %s\n", mutant_name(&all[i], name), results[i].by);
+        if (results[i].verdict == CRASHED) printf("crashed: %s: %s\n", mutant_name(&all[i], name), results[i].by);
+        if (verbose && results[i].verdict == FAILED)
+            printf("killed: %s: %s\n", mutant_name(&all[i], name), results[i].by);
+    }
+    const size_t killed = count[FAILED] + count[CRASHED] + count[TIMED_OUT];
+    printf("%zu by a failing test, %zu by a crash, %zu by a time limit\n", count[FAILED], count[CRASHED],
+           count[TIMED_OUT]);
+    printf("%zu of %zu mutants killed (%.1f %%)\n", killed, n, n ? 100.0 * (double)killed / (double)n : 0);
+    if (count[BROKEN] || n == 0) return 2;
+    return killed * 100 >= n * ENOUGH ? 0 : 1;
+}
+
+/* ---- the program ------------------------------------------------------------------------------------------------------- */
+
+/* One mutant by name. Watching its operation's own test is enough to know the place. */
+static int try_one(const char *wanted, result *out) {
+    char name[MUTANT_NAME], operation[64];
+    size_t n = 0;
+    if (sscanf(wanted, "%63[^:]", operation) != 1) operation[0] = '\0';
+    const pid_t pid = fork();
+    if (pid == 0) {
+        run_registry(ag_op_find(operation) ? operation : NULL, out);
+        _exit(0);
+    }
+    if (pid < 0 || waitpid(pid, NULL, 0) < 0) return 2;
+    const mutant *all = mutant_all(&n);
+    for (size_t i = 0; i < n; i++) {
+        if (strcmp(mutant_name(&all[i], name), wanted) != 0) continue;
+        *out = (result){.verdict = BROKEN};
+        run_here(&all[i], all[i].op->name, out);
+        printf("%s: %s%s\n", name, out->verdict == SURVIVED ? "survived" : "killed by ", out->by);
+        return out->verdict == SURVIVED ? 1 : out->verdict == BROKEN ? 2 : 0;
+    }
+    fprintf(stderr, "no mutant is called '%s'\n", wanted);
+    return 2;
+}
+
+static int usage(const char *program) {
+    fprintf(stderr, "usage: %s DIR [--jobs N] [--list] [--verbose]\n", program);
+    return 2;
+}
+
+int main(int argc, char **argv) {
+    static const struct option options[] = {{"jobs", required_argument, NULL, 'j'},
+                                            {"list", no_argument, NULL, 'l'},
+                                            {"verbose", no_argument, NULL, 'v'},
+                                            {0}};
+    int jobs = 2;
+    bool list = false, verbose = false;
+    for (int o; (o = getopt_long(argc, argv, "", options, NULL)) != -1;) {
+        if (o == 'j')
+            jobs = atoi(optarg);
+        else if (o == 'l')
+            list = true;
+        else if (o == 'v')
+            verbose = true;
+        else
+            return usage(argv[0]);
+    }
+    if (optind != argc - 1 || jobs < 1 || jobs > JOBS) return usage(argv[0]);
+    cases = argv[optind];
+    setenv("CK_DEFAULT_TIMEOUT", "60", 1);
+
+    const size_t most = 1 << 15;
+    result *results =
+        mmap(NULL, most * sizeof *results, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (results == MAP_FAILED || !mutant_watch()) return 2;
+    const char *wanted = getenv("GRADUS_MUTANT");
+    if (wanted) return try_one(wanted, &results[0]);
+
+    run_here(NULL, NULL, &results[0]); /* what is watched, and the proof that the tests pass */
+    if (results[0].verdict != SURVIVED) {
+        fprintf(stderr, "without any mistake: %s\n", results[0].by);
+        return 2;
+    }
+    size_t n = 0;
+    char name[MUTANT_NAME];
+    const mutant *all = mutant_all(&n);
+    for (size_t i = 0; list && i < n; i++) puts(mutant_name(&all[i], name));
+    if (list) return 0;
+    for (size_t i = 0; i < n; i++) results[i] = (result){.verdict = BROKEN};
+    run_many(all, n, jobs, results);
+    return report(all, n, results, verbose);
+}
