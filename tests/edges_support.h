@@ -10,7 +10,9 @@
 
 static inline bool equal(double x, double y) { return isnan(x) ? isnan(y) : x == y; }
 
-#define INF INFINITY
+#define INF   INFINITY
+#define EPS64 0x1p-52
+#define EPS32 0x1p-23
 typedef struct edge {
     const char *name;
     enum agx_row row;
