@@ -1,4 +1,8 @@
-/* registry: every registered operation, tried by its own probe. A differentiable row without a probe fails.
+/* registry: every registered operation, tried by its own probe, for every set of its differentiable operands: gradients
+ * of both orders and the forward mode against central differences. A differentiable row without a probe fails.
+ *
+ * Where a probe leaves out a rank from 0 to 4, the empty array, the single element or operands that broadcast, its cases
+ * are altered until the row takes one of that kind, and that is tried. What a row takes in no such form does not exist.
  *
  * The environment variable GRADUS_OPERATION names the only one to try; tests/mutants.c sets it. */
 #include <math.h>
@@ -80,14 +84,13 @@ static void release(check_input *in, int n) {
     for (int i = 0; i < n; i++) free(in[i].values);
 }
 
-/* Try every non-empty subset of the differentiable operands when there are few, else all together. */
+/* Every non-empty subset of the differentiable operands. */
 static void try_subsets(subject *s, check_input *in, int n, const char *what) {
     int floats[CHECK_INPUTS], m = 0;
     for (int i = 0; i < n; i++) {
         if (ag_dtype_is_float(in[i].dtype) && ag_op_grad(s->op, (uint32_t)i) == AG_GRAD_RULE) floats[m++] = i;
     }
     for (unsigned subset = 1; subset < 1u << m; subset++) {
-        if (m > 3 && subset != (1u << m) - 1) continue;
         for (int i = 0; i < n; i++) in[i].leaf = false;
         for (int j = 0; j < m; j++) in[floats[j]].leaf = subset >> j & 1;
         char text[200];
@@ -96,32 +99,161 @@ static void try_subsets(subject *s, check_input *in, int n, const char *what) {
     }
 }
 
-static void try_probe_case(const ag_op *op, uint32_t c) {
-    const ag_probe_case *probe = &op->probe->cases[c];
+/* The inputs of a probe case, filled. */
+static void fill_case(const ag_op *op, const ag_probe_case *probe, check_input *in, uint64_t seed) {
+    double low[CHECK_INPUTS], high[CHECK_INPUTS];
+    for (uint32_t i = 0; i < probe->n_in; i++) {
+        const ag_probe_input *p = &probe->in[i];
+        in[i].dtype = p->dtype;
+        in[i].rank = p->rank;
+        memcpy(in[i].dim, p->dim, sizeof p->dim);
+        bool own = p->lo != 0 || p->hi != 0;
+        uint32_t k = i < 2 ? i : 2;
+        low[i] = own ? p->lo : op->probe->lo[k];
+        high[i] = own ? p->hi : op->probe->hi[k];
+        if (!own && low[i] == 0 && high[i] == 0) {
+            low[i] = p->dtype == AG_BOOL ? 0 : -2;
+            high[i] = p->dtype == AG_BOOL ? 1 : 2;
+        }
+    }
+    fill(op, in, (int)probe->n_in, low, high, seed);
+}
+
+static void try_probe_case(const ag_op *op, const ag_probe_case *probe, uint64_t seed, const char *name) {
     subject s = {.op = op, .attrs = probe->attrs, .n = (int)probe->n_in};
     for (int strided = 0; strided < 2; strided++) {
         check_input in[CHECK_INPUTS] = {{0}};
-        double low[CHECK_INPUTS], high[CHECK_INPUTS];
-        for (int i = 0; i < s.n; i++) {
-            const ag_probe_input *p = &probe->in[i];
-            in[i].dtype = p->dtype;
-            in[i].rank = p->rank;
-            memcpy(in[i].dim, p->dim, sizeof p->dim);
-            in[i].transposed = strided;
-            bool own = p->lo != 0 || p->hi != 0;
-            int k = i < 2 ? i : 2;
-            low[i] = own ? p->lo : op->probe->lo[k];
-            high[i] = own ? p->hi : op->probe->hi[k];
-            if (!own && low[i] == 0 && high[i] == 0) {
-                low[i] = p->dtype == AG_BOOL ? 0 : -2;
-                high[i] = p->dtype == AG_BOOL ? 1 : 2;
-            }
-        }
-        fill(op, in, s.n, low, high, 100 + c);
-        char what[64];
-        snprintf(what, sizeof what, "case %u%s", (unsigned)c, strided ? ", strided" : "");
+        fill_case(op, probe, in, seed);
+        for (int i = 0; i < s.n; i++) in[i].transposed = strided;
+        char what[100];
+        snprintf(what, sizeof what, "%s%s", name, strided ? ", strided" : "");
         try_subsets(&s, in, s.n, what);
         release(in, s.n);
+    }
+}
+
+/* ---- kinds of shapes ------------------------------------------------------------------------------------------------ */
+
+/* What a case shows: ranks of its differentiable operands, an empty one, one of a single element in some axes, two that
+ * broadcast. */
+enum { RANK_0 = 1, RANK_4 = 1 << 4, EMPTY = 1 << 5, SINGLE = 1 << 6, BROADCAST = 1 << 7, KINDS = 8 };
+
+static unsigned kinds_of(const ag_op *op, const ag_probe_case *c) {
+    unsigned kinds = 0;
+    const ag_probe_input *before = NULL;
+    for (uint32_t i = 0; i < c->n_in; i++) {
+        const ag_probe_input *x = &c->in[i];
+        if (!ag_dtype_is_float(x->dtype) || ag_op_grad(op, i) != AG_GRAD_RULE) continue;
+        int64_t count = 1;
+        for (int d = 0; d < x->rank; d++) count *= x->dim[d];
+        if (x->rank <= 4) kinds |= 1u << x->rank;
+        if (count == 0) kinds |= EMPTY;
+        if (count == 1 && x->rank > 0) kinds |= SINGLE;
+        if (before && before->rank != x->rank) kinds |= BROADCAST;
+        for (int d = 1; before && d <= x->rank && d <= before->rank; d++) {
+            const int64_t one = x->dim[x->rank - d], other = before->dim[before->rank - d];
+            if (one != other && (one == 1 || other == 1)) kinds |= BROADCAST;
+        }
+        before = x;
+    }
+    return kinds;
+}
+
+/* Does the row take this case, and is what it makes of it finite? */
+static bool takes(const ag_op *op, const ag_probe_case *c, uint64_t seed) {
+    ag_tape *t = ag_tape_new(NULL);
+    check_input in[CHECK_INPUTS] = {{0}};
+    ag_value v[CHECK_INPUTS];
+    fill_case(op, c, in, seed);
+    for (uint32_t i = 0; i < c->n_in; i++)
+        v[i] = ag_array_constant(t, in[i].dtype, in[i].rank, in[i].dim, in[i].values);
+    const ag_value first = ag_apply(t, op, v, c->n_in, c->attrs);
+    bool good = ag_ok(first);
+    for (uint32_t k = 0; good && k < op->outputs; k++) {
+        const ag_value y = ag_output(first, k);
+        const int64_t n = ag_meta_count(ag_meta_of(y));
+        double *values = malloc((size_t)n * sizeof *values + 1);
+        good = values && ag_read_f64(y, values, n) == AG_OK;
+        for (int64_t j = 0; good && j < n; j++) good = isfinite(values[j]);
+        free(values);
+    }
+    release(in, (int)c->n_in);
+    ag_tape_free(t);
+    return good;
+}
+
+static bool prepend(ag_probe_input *x) {
+    if (x->rank == 5) return false;
+    memmove(x->dim + 1, x->dim, 4 * sizeof x->dim[0]);
+    x->dim[0] = 1;
+    x->rank++;
+    return true;
+}
+static bool drop(ag_probe_input *x) {
+    if (x->rank == 0) return false;
+    memmove(x->dim, x->dim + 1, 4 * sizeof x->dim[0]);
+    x->rank--;
+    return true;
+}
+static bool empty(ag_probe_input *x) {
+    if (x->rank == 0) return false;
+    x->dim[0] = 0;
+    return true;
+}
+static bool shrink(ag_probe_input *x) {
+    for (int d = 0; d < x->rank; d++) x->dim[d] = 1;
+    if (x->dtype == AG_I64) x->lo = 0, x->hi = 0.5; /* what is left to index is element 0 */
+    return true;
+}
+static bool narrow(ag_probe_input *x) {
+    if (x->rank == 0) return false;
+    x->dim[x->rank - 1] = 1;
+    return true;
+}
+static bool (*const alterations[])(ag_probe_input *) = {prepend, drop, empty, shrink, narrow};
+enum { ALTERATIONS = 5 };
+
+/* Is operand i of n altered: all are, or the first, or the last, or those with a derivative. */
+static bool concerned(const ag_op *op, int which, uint32_t i, uint32_t n) {
+    switch (which) {
+    case 1: return i == 0;
+    case 2: return i + 1 == n;
+    case 3: return ag_op_grad(op, i) == AG_GRAD_RULE;
+    default: return true;
+    }
+}
+
+/* A case of a kind that no other shows, made from one of the probe's by up to four alterations. */
+static bool find_case(const ag_op *op, unsigned kind, uint64_t seed, ag_probe_case *found) {
+    for (uint32_t c = 0; c < op->probe->n_cases; c++) {
+        for (int way = 0; way < ALTERATIONS * 4; way++) {
+            ag_probe_case trial = op->probe->cases[c];
+            for (int times = 0; times < 4; times++) {
+                bool altered = true;
+                for (uint32_t i = 0; i < trial.n_in; i++) {
+                    if (!concerned(op, way % 4, i, trial.n_in)) continue;
+                    altered = altered && alterations[way / 4](&trial.in[i]);
+                }
+                if (!altered) break;
+                if (!(kinds_of(op, &trial) & kind) || !takes(op, &trial, seed)) continue;
+                *found = trial;
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+static void try_missing_kinds(const ag_op *op) {
+    static const char *const names[KINDS] = {"rank 0", "rank 1", "rank 2",           "rank 3",
+                                             "rank 4", "empty",  "a single element", "broadcast"};
+    unsigned shown = 0;
+    for (uint32_t c = 0; c < op->probe->n_cases; c++) shown |= kinds_of(op, &op->probe->cases[c]);
+    for (int k = 0; k < KINDS; k++) {
+        ag_probe_case c;
+        if (shown & 1u << k || !find_case(op, 1u << k, 200 + (uint64_t)k, &c)) continue;
+        shown |= kinds_of(op, &c);
+        try_probe_case(op, &c, 200 + (uint64_t)k, names[k]);
     }
 }
 
@@ -134,6 +266,7 @@ static const pair shapes[] = {
     {{0, 0}, {{0}, {0}}},
     {{1, 1}, {{3}, {3}}},
     {{1, 1}, {{0}, {0}}},
+    {{2, 2}, {{1, 1}, {1, 1}}},
     {{1, 0}, {{4}, {0}}},
     {{0, 1}, {{0}, {4}}},
     {{2, 2}, {{2, 3}, {2, 3}}},
@@ -213,7 +346,12 @@ START_TEST(every_row_agrees_with_central_differences) {
         return;
     }
     ck_assert_msg(op->probe->n_cases > 0, "%s has a probe without cases", op->name);
-    for (uint32_t c = 0; c < op->probe->n_cases; c++) try_probe_case(op, c);
+    for (uint32_t c = 0; c < op->probe->n_cases; c++) {
+        char name[40];
+        snprintf(name, sizeof name, "case %u", (unsigned)c);
+        try_probe_case(op, &op->probe->cases[c], 100 + c, name);
+    }
+    try_missing_kinds(op);
 }
 END_TEST
 
