@@ -150,6 +150,24 @@ START_TEST(no_norm_overflows_on_the_way) {
 }
 END_TEST
 
+START_TEST(an_element_lost_beside_the_norm_has_gradient_0) {
+    ag_tape *t = ag_tape_new(NULL);
+    const double p[] = {1.5, 2, 3, 7};
+    for (size_t i = 0; i < sizeof p / sizeof p[0]; i++) {
+        double dx[2];
+        ag_value finite = ag_array_leaf(t, AG_F64, 1, SHAPE(2), LIST(0x1p-600, -0x1p600));
+        ck_assert_int_eq(ag_backward(norm(finite, p[i])), AG_OK);
+        ck_assert_int_eq(ag_adjoint_f64(finite, dx, 2), AG_OK);
+        ck_assert(dx[0] == 0 && dx[1] == -1);
+        ag_value infinite = ag_array_leaf(t, AG_F32, 1, SHAPE(2), LIST(-3, INFINITY));
+        ck_assert_int_eq(ag_backward(norm(infinite, p[i])), AG_OK);
+        ck_assert_int_eq(ag_adjoint_f64(infinite, dx, 2), AG_OK);
+        ck_assert(dx[0] == 0 && isnan(dx[1]));
+    }
+    ag_tape_free(t);
+}
+END_TEST
+
 /* At x = (0, 4) the norm's second derivative along the first axis is 1 / y. */
 START_TEST(the_second_derivative_of_the_2_norm_holds_beside_a_zero) {
     ag_tape *t = ag_tape_new(NULL);
@@ -184,6 +202,7 @@ Suite *ops_moments_suite(void) {
     tcase_add_test(c, the_2_norm_and_its_gradient_are_exact_where_they_can_be);
     tcase_add_test(c, the_extreme_norms_share_the_gradient_of_ties);
     tcase_add_test(c, no_norm_overflows_on_the_way);
+    tcase_add_test(c, an_element_lost_beside_the_norm_has_gradient_0);
     tcase_add_test(c, the_second_derivative_of_the_2_norm_holds_beside_a_zero);
     tcase_add_test(c, norms_of_nothing_nan_and_infinity);
     suite_add_tcase(s, c);
