@@ -185,11 +185,11 @@ ag_status ag_axes_mask(const ag_ints *axes, int rank, uint32_t *mask, ag_error *
     uint32_t bits = axes->n ? 0 : (1u << rank) - 1;
     for (int32_t i = 0; i < axes->n; i++) {
         int axis = 0;
-        ag_status status = ag_axis(axes->v[i], rank, &axis, error);
+        ag_status status = ag_axis(axes->v[i], rank > 0 ? rank : 1, &axis, error);
         if (status) return status;
         if (bits & 1u << axis) return ag_fail(error, AG_ERROR_AXIS, "axis %d is named twice", axis);
         bits |= 1u << axis;
     }
-    *mask = bits;
+    *mask = rank > 0 ? bits : 0;
     return AG_OK;
 }

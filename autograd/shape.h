@@ -73,7 +73,8 @@ typedef struct ag_ints {
     int32_t n;
     int64_t v[AG_MAX_RANK];
 } ag_ints;
-/** Axes as a bit mask (bit k: axis k); an empty list means every axis.
+/** Axes as a bit mask (bit k: axis k); an empty list means every axis. A scalar counts as one axis of size 1, as in
+ *  PyTorch: axis 0 of rank 0 is no error, and its mask is empty.
  *  Errors: AG_ERROR_AXIS (out of range, or named twice) */
 AG_API ag_status ag_axes_mask(const ag_ints *axes, int rank, uint32_t *mask, ag_error *error) AG_WARN_UNUSED;
 

@@ -93,6 +93,18 @@ START_TEST(no_axes_means_all_axes) {
 }
 END_TEST
 
+START_TEST(a_scalar_counts_as_one_axis) {
+    ag_tape *t = ag_tape_new(NULL);
+    const ag_value x = ag_scalar(t, 3);
+    EXPECT_RANK_0(ag_sum(x, AXES(0), 1, true));
+    EXPECT(ag_mean(x, AXES(-1), 1, false), 3);
+    EXPECT(ag_amax(x, AXES(0), 1, true), 3);
+    EXPECT(ag_softmax(x, -1), 1);
+    EXPECT(ag_log_softmax(x, 0), 0);
+    ag_tape_free(t);
+}
+END_TEST
+
 START_TEST(integers_and_bools_sum_exactly) {
     ag_tape *t = ag_tape_new(NULL);
     ag_value n = ag_array_constant(t, AG_I64, 1, SHAPE(3), LIST(9007199254740991.0, 1, 1)); /* 2^53 - 1 */
@@ -223,6 +235,7 @@ Suite *ops_reduce_suite(void) {
     tcase_add_test(c, reductions_agree_with_loops_over_every_set_of_axes);
     tcase_add_test(c, a_strided_operand_gives_the_bits_of_a_dense_one);
     tcase_add_test(c, no_axes_means_all_axes);
+    tcase_add_test(c, a_scalar_counts_as_one_axis);
     tcase_add_test(c, integers_and_bools_sum_exactly);
     tcase_add_test(c, reductions_of_nothing);
     tcase_add_test(c, ties_share_the_gradient_of_amax);

@@ -230,6 +230,10 @@ START_TEST(a_mask_holds_each_axis_once) {
     ck_assert_uint_eq(mask, 7);
     ck_assert_int_eq(ag_axes_mask(&(ag_ints){0}, 0, &mask, NULL), AG_OK);
     ck_assert_uint_eq(mask, 0);
+    ck_assert_int_eq(ag_axes_mask(&(ag_ints){1, {-1}}, 0, &mask, NULL), AG_OK); /* one axis of a scalar */
+    ck_assert_uint_eq(mask, 0);
+    ck_assert_int_eq(ag_axes_mask(&(ag_ints){1, {1}}, 0, &mask, NULL), AG_ERROR_AXIS);
+    ck_assert_int_eq(ag_axes_mask(&(ag_ints){2, {0, -1}}, 0, &mask, NULL), AG_ERROR_AXIS);
     ck_assert_int_eq(ag_axes_mask(&(ag_ints){2, {-1, 0}}, 3, &mask, NULL), AG_OK);
     ck_assert_uint_eq(mask, 5);
     ag_error error = {0};

@@ -2,13 +2,14 @@
  *
  * Both keep their result, not their operand. The adjoints are rows with rules too, so any order of derivative runs
  * on fused kernels as far as it can. */
-#include "ops_impl.h"
+#include "reduce_impl.h"
 
 static const ag_field axis_fields[] = {{"axis", AG_FIELD_INT, offsetof(agx_axis_attrs, axis), -1}};
 
 static int axis_of(const ag_eval *e) {
     const agx_axis_attrs *a = e->attrs;
-    return (int)(a->axis < 0 ? a->axis + e->in[0].meta->rank : a->axis);
+    const int rank = e->in[0].meta->rank;
+    return (int)(a->axis < 0 ? a->axis + (rank > 0 ? rank : 1) : a->axis);
 }
 
 /** sum of x over the rule's axis, kept as size 1. */
@@ -23,7 +24,7 @@ static ag_status softmax_infer(const ag_query *q, ag_meta *out) {
     const agx_axis_attrs *a = q->attrs;
     int axis = 0;
     ag_status status = agx_promote_float(q, 1, &out->dtype);
-    if (status == AG_OK) status = ag_axis(a->axis, q->in[0]->rank, &axis, q->error);
+    if (status == AG_OK) status = agx_lane_axis(a->axis, q->in[0]->rank, &axis, q->error);
     if (status == AG_OK) agx_copy_shape(q->in[0], out);
     return status;
 }
@@ -66,6 +67,7 @@ static ag_status log_softmax_jvp(ag_forward *f) {
 static const char *const softmax_partials[] = {"y_i ([i = j] - y_j)"};
 static const char *const log_softmax_partials[] = {"[i = j] - exp(y_j)"};
 static const ag_probe_case softmax_cases[] = {
+    {&(const agx_axis_attrs){-1}, 1, {{AG_F64, 0, {0}, 0, 0}}},
     {&(const agx_axis_attrs){0}, 1, {{AG_F64, 1, {1}, 0, 0}}},
     {&(const agx_axis_attrs){-1}, 1, {{AG_F64, 2, {3, 4}, 0, 0}}},
     {&(const agx_axis_attrs){0}, 1, {{AG_F64, 2, {3, 4}, 0, 0}}},
@@ -73,7 +75,7 @@ static const ag_probe_case softmax_cases[] = {
     {&(const agx_axis_attrs){1}, 1, {{AG_F64, 2, {0, 3}, 0, 0}}},
     {&(const agx_axis_attrs){1}, 1, {{AG_F64, 2, {3, 0}, 0, 0}}},
 };
-static const ag_probe softmax_probe = {.lo = {-2}, .hi = {2}, .n_cases = 6, .cases = softmax_cases};
+static const ag_probe softmax_probe = {.lo = {-2}, .hi = {2}, .n_cases = 7, .cases = softmax_cases};
 
 const ag_op agx_op_softmax = {
     .name = "softmax",
@@ -157,15 +159,16 @@ static ag_status log_softmax_grad_vjp(ag_reverse *r) {
 static const char *const softmax_grad_partials[] = {"dy_i [i = j] - dy_j y_i - s [i = j]", "y_i ([i = j] - y_j)"};
 static const char *const log_softmax_grad_partials[] = {"-exp(y_i) [i = j] sum dy", "[i = j] - exp(y_i)"};
 static const ag_probe_case softmax_grad_cases[] = {
+    {&(const agx_axis_attrs){0}, 2, {{AG_F64, 0, {0}, 0, 0}, {AG_F64, 0, {0}, 0, 0}}},
     {&(const agx_axis_attrs){0}, 2, {{AG_F64, 1, {1}, 0, 0}, {AG_F64, 1, {1}, 0, 0}}},
     {&(const agx_axis_attrs){-1}, 2, {{AG_F64, 2, {3, 4}, 0, 0}, {AG_F64, 2, {3, 4}, 0, 0}}},
     {&(const agx_axis_attrs){1}, 2, {{AG_F64, 4, {2, 3, 1, 2}, 0, 0}, {AG_F64, 4, {2, 3, 1, 2}, 0, 0}}},
     {&(const agx_axis_attrs){1}, 2, {{AG_F64, 2, {0, 3}, 0, 0}, {AG_F64, 2, {0, 3}, 0, 0}}},
 };
 static const ag_probe softmax_grad_probe = {
-    .lo = {0.1, -2}, .hi = {0.9, 2}, .n_cases = 4, .cases = softmax_grad_cases};
+    .lo = {0.1, -2}, .hi = {0.9, 2}, .n_cases = 5, .cases = softmax_grad_cases};
 static const ag_probe log_softmax_grad_probe = {
-    .lo = {-2, -2}, .hi = {-0.1, 2}, .n_cases = 4, .cases = softmax_grad_cases};
+    .lo = {-2, -2}, .hi = {-0.1, 2}, .n_cases = 5, .cases = softmax_grad_cases};
 
 const ag_op agx_op_softmax_grad = {
     .name = "softmax_grad",
