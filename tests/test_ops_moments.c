@@ -163,6 +163,10 @@ START_TEST(an_element_lost_beside_the_norm_has_gradient_0) {
         ck_assert_int_eq(ag_backward(norm(infinite, p[i])), AG_OK);
         ck_assert_int_eq(ag_adjoint_f64(infinite, dx, 2), AG_OK);
         ck_assert(dx[0] == 0 && isnan(dx[1]));
+        ag_value broken = ag_array_leaf(t, AG_F64, 1, SHAPE(2), LIST(0, NAN));
+        ck_assert_int_eq(ag_backward(norm(broken, p[i])), AG_OK);
+        ck_assert_int_eq(ag_adjoint_f64(broken, dx, 2), AG_OK);
+        ck_assert(isnan(dx[0]) && isnan(dx[1]));
     }
     ag_tape_free(t);
 }

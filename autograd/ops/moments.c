@@ -325,7 +325,7 @@ static ag_status norm_vjp(ag_reverse *r) {
     else {
         /* sign(x) is 0 where the 1 stands; a ratio that is 0 by underflow or below an infinite norm stays 0 */
         const ag_value zero = ag_eq(x, ag_number(x, 0)), share = ag_div(ag_abs(x), one_at_zero(y));
-        const ag_value ratio = ag_where(zero, ag_number(x, 1), share);
+        const ag_value ratio = ag_where(zero, one_at_zero(share), share);
         direction = zero_at_zero(y, ag_mul(ag_sign(x), ag_pow_number(ratio, a->p - 1)));
     }
     ag_give(
