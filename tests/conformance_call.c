@@ -138,10 +138,28 @@ static bool call_split(const op_case *c, ag_tape *t, const ag_value *in, ag_valu
     return recorded(t, text);
 }
 
+/* pad's row holds the margins of four axes; its wrapper takes those of any. */
+static bool call_pad(const op_case *c, ag_tape *t, const ag_value *in, ag_value *out, char text[CASE_TEXT]) {
+    const json_t *list = json_object_get(c->attrs, "pad"), *constant = json_object_get(c->attrs, "value");
+    int64_t margins[2 * AG_MAX_RANK];
+    double value = 0;
+    const size_t n = json_array_size(list);
+    bool good = json_is_array(list) && n <= 2 * AG_MAX_RANK && (!constant || case_number(constant, &value));
+    for (size_t i = 0; good && i < n; i++) {
+        good = json_is_integer(json_array_get(list, i));
+        margins[i] = json_integer_value(json_array_get(list, i));
+    }
+    if (!good || json_object_size(c->attrs) != 1u + (constant != NULL))
+        return refuse("it needs a list of margins and at most a value:", c->op, text);
+    out[0] = ag_pad(in[0], margins, (int)n, value);
+    return recorded(t, text);
+}
+
 bool case_call(const op_case *c, ag_tape *t, const ag_value *in, ag_value *out, int *n, char text[CASE_TEXT]) {
     *n = 1;
     if (strcmp(c->op, "einsum") == 0) return call_einsum(c, t, in, out, text);
     const char *chooser = NULL;
+    if (strcmp(c->op, "pad") == 0) return call_pad(c, t, in, out, text);
     if (strcmp(c->op, "split") == 0) return call_split(c, t, in, out, n, text);
     const ag_op *op = find_row(c, &chooser);
     if (!op) return refuse("there is no operation", c->op, text);

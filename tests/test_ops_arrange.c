@@ -118,6 +118,20 @@ START_TEST(pad_adds_margins_and_cuts_with_negative_ones) {
 }
 END_TEST
 
+START_TEST(pad_takes_margins_for_every_axis) {
+    ag_tape *t = ag_tape_new(NULL);
+    ag_value x = ramp(t, 6, SHAPE(2, 3, 1, 1, 1, 2));
+    const int64_t *margins = SHAPE(0, -1, 0, 0, 0, 1, 0, 0, -1, 0, 0, 1);
+    EXPECT_SHAPE(ag_pad(x, margins, 12, 9), 3, 2, 1, 2, 1, 1);
+    EXPECT(ag_pad(x, margins, 12, 9), 2, 9, 4, 9, 8, 9, 10, 9, 9, 9, 9, 9);
+    EXPECT_SHAPE(ag_pad(x, margins, 10, 9), 2, 2, 1, 2, 1, 1);
+    ck_assert_int_eq(ag_backward(ag_sum_all(ag_square(ag_pad(x, margins, 12, 9)))), AG_OK);
+    EXPECT_ADJOINT(x, 0, 0, 4, 0, 8, 0, 0, 0, 16, 0, 20, 0);
+    ck_assert(!ag_ok(ag_pad(x, margins, 9, 0)) && ag_tape_status(t) == AG_ERROR_VALUE);
+    ag_tape_free(t);
+}
+END_TEST
+
 START_TEST(split_cuts_into_views_that_add_up) {
     ag_tape *t = ag_tape_new(NULL);
     ag_value x = ramp(t, 2, SHAPE(2, 5)), part[4];
@@ -161,6 +175,7 @@ Suite *ops_arrange_suite(void) {
     tcase_add_test(c, tile_repeats_whole_arrays_of_any_rank);
     tcase_add_test(c, repeat_interleave_repeats_in_place);
     tcase_add_test(c, pad_adds_margins_and_cuts_with_negative_ones);
+    tcase_add_test(c, pad_takes_margins_for_every_axis);
     tcase_add_test(c, split_cuts_into_views_that_add_up);
     tcase_add_test(c, chunk_cuts_into_at_most_so_many);
     suite_add_tcase(s, c);

@@ -101,10 +101,24 @@ const ag_op agx_op_pad = {
     .vjp = pad_vjp,
     .probe = &pad_probe,
 };
-ag_value ag_pad(ag_value x, const int64_t *pad, int n, double value) {
+
+/** The first margins alone; the list fits a row. */
+static ag_value pad_trailing(ag_value x, const int64_t *pad, int n, double value) {
     pad_attrs a = {.value = value};
     if (!agx_ints_from_shape(pad, n, &a.pad))
-        return ag_tape_fail(x.tape, AG_ERROR_VALUE, "pad: a list of %d margins; it may have 0 to %d", n,
-                            AG_MAX_RANK);
+        return ag_tape_fail(x.tape, AG_ERROR_VALUE, "pad: a list of %d margins; it takes two an axis", n);
     return agx_apply1(&agx_op_pad, x, &a);
+}
+
+ag_value ag_pad(ag_value x, const int64_t *pad, int n, double value) {
+    const ag_meta *meta = ag_meta_of(x);
+    if (n <= AG_MAX_RANK || !meta || n > 2 * meta->rank) return pad_trailing(x, pad, n, value);
+    /* The axes that the row has padded go to the front, so that the others are the last. */
+    enum { PADDED = AG_MAX_RANK / 2 };
+    const int rank = meta->rank, rest = rank - PADDED;
+    int front[AG_MAX_RANK], back[AG_MAX_RANK];
+    for (int k = 0; k < rank; k++) front[k] = (k + rest) % rank;
+    for (int k = 0; k < rank; k++) back[front[k]] = k;
+    const ag_value y = ag_permute(pad_trailing(x, pad, AG_MAX_RANK, value), front, rank);
+    return ag_permute(pad_trailing(y, pad + AG_MAX_RANK, n - AG_MAX_RANK, value), back, rank);
 }

@@ -66,7 +66,8 @@ AG_API ag_value ag_tile(ag_value x, const int64_t *reps, int n);
  *  Errors:   AG_ERROR_VALUE (negative), AG_ERROR_AXIS, AG_ERROR_SHAPE (too many elements) */
 AG_API ag_value ag_repeat_interleave(ag_value x, int64_t repeats, int axis);
 /** x with margins of a constant. PyTorch's order: pad[0] before and pad[1] after along the last axis, then the last
- *  but one ...; axes without a pair stay. Negative margins cut off. A list has at most 8 entries: four axes.
+ *  but one ...; axes without a pair stay. Negative margins cut off. More than four axes are padded in two
+ *  steps.
  *  Gradient: dx = dy where x lies, 0 where it was cut
  *  Errors:   AG_ERROR_VALUE (n odd, or too large), AG_ERROR_SHAPE (more cut than there is) */
 AG_API ag_value ag_pad(ag_value x, const int64_t *pad, int n, double value);
