@@ -193,16 +193,43 @@ static bool check_recorded(run *r) {
     return true;
 }
 
-/* Absent operands may only be the last: they are not passed at all. */
-static bool trim_absent(op_case *c, char text[CASE_TEXT]) {
-    while (c->inputs.n > 0 && !c->inputs.v[c->inputs.n - 1].present) {
-        c->inputs.n--;
-        if (c->grads.present) c->grads.n--;
+static void drop_operand(op_case *c, int i) {
+    case_arrays *const lists[] = {&c->inputs, &c->grads, &c->directions, &c->second};
+    for (size_t k = 0; k < sizeof lists / sizeof lists[0]; k++) {
+        if (!lists[k]->present) continue;
+        lists[k]->n--;
+        memmove(&lists[k]->v[i], &lists[k]->v[i + 1], (size_t)(lists[k]->n - i) * sizeof lists[k]->v[0]);
     }
-    for (int i = 0; i < c->inputs.n; i++) {
+}
+
+/* Operand i of a normalisation: weights that change nothing, as many as a later operand has. */
+static bool fill_operand(op_case *c, int i) {
+    const case_array *like = &c->inputs.v[i];
+    while (!like->present) like++; /* the last one is there */
+    case_array *x = &c->inputs.v[i];
+    *x = *like;
+    x->data = malloc((size_t)x->count * sizeof(double) + 1);
+    x->present = x->data != NULL;
+    for (int64_t k = 0; x->present && k < x->count; k++) x->data[k] = i == 1;
+    return x->present;
+}
+
+/* Operations take no gaps among their operands. Absent ones at the end are not passed, nor are those of layers that
+ * can do without a bias; weight and bias of a normalisation are replaced. */
+static bool settle_absent(op_case *c, char text[CASE_TEXT]) {
+    static const char *const without_bias[] = {"rnn_tanh", "rnn_relu", "gru", "lstm", "multihead_attention"};
+    bool drops = false;
+    for (size_t k = 0; k < sizeof without_bias / sizeof without_bias[0]; k++)
+        drops = drops || strcmp(c->op, without_bias[k]) == 0;
+    for (int i = c->inputs.n - 1; i >= 0; i--) {
         if (c->inputs.v[i].present) continue;
-        snprintf(text, CASE_TEXT, "operand %d is absent, but later ones are there", i);
-        return false;
+        const bool weight = strstr(c->op, "_norm") && (i == 1 || i == 2);
+        if (drops || i == c->inputs.n - 1) {
+            drop_operand(c, i);
+        } else if (!weight || !fill_operand(c, i)) {
+            snprintf(text, CASE_TEXT, "operand %d is absent, but later ones are there", i);
+            return false;
+        }
     }
     return true;
 }
@@ -226,7 +253,7 @@ static bool single_numbers(const op_case *c) {
 static bool run_case(json_t *object, ag_dtype dtype) {
     op_case c;
     run r = {.c = &c, .dtype = dtype};
-    bool good = case_read(object, &c, r.text) && trim_absent(&c, r.text);
+    bool good = case_read(object, &c, r.text) && settle_absent(&c, r.text);
     if (good) {
         r.magnitude = case_magnitude(&c);
         good = run_once(&r, check_backward) && run_once(&r, check_recorded);
