@@ -13,7 +13,7 @@ typedef struct seen_adjoints {
 static ag_value record(void *user, ag_value dy) {
     seen_adjoints *l = user;
     l->seen[l->calls++ % 16] = ag_item(ag_sum_all(dy));
-    return l->factor ? ag_mul_number(dy, l->factor) : dy;
+    return l->factor != 0 ? ag_mul_number(dy, l->factor) : dy;
 }
 
 START_TEST(an_inner_tensor_shows_its_sum_once_and_takes_the_answer) {
