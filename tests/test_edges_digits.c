@@ -21,7 +21,7 @@ static ag_value scalar_amax(ag_value x) {
 }
 static ag_value scalar_max_dim(ag_value x) { return ag_max_dim(x, 0, false); }
 static ag_value scalar_logsumexp(ag_value x) { return ag_logsumexp(x, NULL, 0, false); }
-static ag_value scalar_softmax(ag_value x) { return ag_softmax(ag_unsqueeze(x, 0), 0); }
+static ag_value scalar_softmax(ag_value x) { return ag_softmax(x, 0); }
 static ag_value scalar_deviation(ag_value x) { return ag_std(x, NULL, 0, false, 0); }
 static ag_value scalar_clamp(ag_value x) { return ag_clamp(x, -1, 1); }
 static ag_value scalar_loss(ag_value x) {

@@ -19,7 +19,7 @@ typedef struct point {
     operand in[3];
     int n;
     double y[MOST];
-    bool f64_only, f32_only, bends;
+    bool f64_only, bends;
     double d2[MOST]; /* of sum_k (k + 1) dx_k, for operand 0: where `bends` */
 } point;
 
@@ -319,7 +319,7 @@ static void try_point(const point *p, ag_dtype dtype, bool strided, bool recorde
 static void try_kinds(const point *p, const char *backend) {
     for (int kind = 0; kind < 8; kind++) {
         const ag_dtype dtype = kind & 1 ? AG_F32 : AG_F64;
-        if (dtype == AG_F32 ? p->f64_only : p->f32_only) continue;
+        if (dtype == AG_F32 && p->f64_only) continue;
         try_point(p, dtype, kind & 2, kind & 4, backend);
     }
 }
