@@ -115,8 +115,11 @@ static void try_call(const attempt *a) {
         const operand *x = &a->in[i];
         ag_value leaf = ag_full(a->t, x->dtype, x->rank, x->dim, x->value);
         if (ag_dtype_is_float(x->dtype)) { /* a leaf, so that there is something to differentiate by */
-            double values[64];
-            for (int k = 0; k < 64; k++) values[k] = x->value + 0.01 * k;
+            double values[512];
+            int64_t count = 1;
+            for (int d = 0; d < x->rank; d++) count *= x->dim[d];
+            ck_assert_int_le(count, 512);
+            for (int k = 0; k < count; k++) values[k] = x->value + 0.01 * k;
             leaf = ag_array_leaf(a->t, x->dtype, x->rank, x->dim, values);
         }
         ck_assert_msg(ag_ok(leaf), "%s", ag_tape_message(a->t));

@@ -102,8 +102,8 @@ static void check_cross_entropy(ag_dtype dtype, int64_t rows, int64_t classes, l
     view dx = like(&x);
     int64_t bad = -1;
     ck_assert_int_eq(agx_cross_entropy(array_of(&x), array_of(&t), -100, array_of(&z), &bad, work), AG_OK);
-    ck_assert_int_eq(agx_cross_entropy_grad(array_of(&x), array_of(&t), -100, array_of(&dz), array_of(&dx), work),
-                     AG_OK);
+    ck_assert_int_eq(
+        agx_cross_entropy_grad(array_of(&x), array_of(&t), -100, array_of(&dz), array_of(&dx), NULL, work), AG_OK);
     double loss = 0, scale = view_get(&dz, 0) / (double)rows, tolerance = tolerance_of(dtype);
     double *y = malloc((size_t)classes * sizeof(double));
     ck_assert_ptr_nonnull(y);
@@ -185,9 +185,10 @@ static void loss_threads(void) {
         ck_assert_int_eq(agx_cross_entropy(array_of(&dense), array_of(&t), -100, array_of(&w), NULL, &two), AG_OK);
         assert_same_bits(&z, &w, "the layout, or a second thread,");
         ck_assert_int_eq(
-            agx_cross_entropy_grad(array_of(&x), array_of(&t), -100, array_of(&dz), array_of(&a), &one), AG_OK);
+            agx_cross_entropy_grad(array_of(&x), array_of(&t), -100, array_of(&dz), array_of(&a), NULL, &one),
+            AG_OK);
         ck_assert_int_eq(
-            agx_cross_entropy_grad(array_of(&dense), array_of(&t), -100, array_of(&dz), array_of(&b), &two),
+            agx_cross_entropy_grad(array_of(&dense), array_of(&t), -100, array_of(&dz), array_of(&b), NULL, &two),
             AG_OK);
         assert_same_bits(&a, &b, "the layout, or a second thread,");
         view_free(&x), view_free(&dense), view_free(&t), view_free(&z), view_free(&w), view_free(&dz);
@@ -271,8 +272,9 @@ static void loss_of(ag_dtype dtype, int64_t rows, int64_t classes, const double 
     int64_t bad = -1;
     ck_assert_int_eq(agx_cross_entropy(array_of(&a), array_of(&b), -100, array_of(&z), &bad, &work), AG_OK);
     ck_assert_int_eq(bad, rows);
-    ck_assert_int_eq(agx_cross_entropy_grad(array_of(&a), array_of(&b), -100, array_of(&dz), array_of(&dx), &work),
-                     AG_OK);
+    ck_assert_int_eq(
+        agx_cross_entropy_grad(array_of(&a), array_of(&b), -100, array_of(&dz), array_of(&dx), NULL, &work),
+        AG_OK);
     *loss = view_get(&z, 0);
     for (int64_t i = 0; i < rows * classes; i++) gradient[i] = view_get(&dx, i);
     agx_workspace_clear(&work);
@@ -320,7 +322,7 @@ START_TEST(cross_entropy_names_the_first_bad_target) {
                          AG_ERROR_INDEX);
         ck_assert_int_eq(bad, 2);
         ck_assert_int_eq(
-            agx_cross_entropy_grad(array_of(&x), array_of(&t), -100, array_of(&dz), array_of(&dx), &work),
+            agx_cross_entropy_grad(array_of(&x), array_of(&t), -100, array_of(&dz), array_of(&dx), NULL, &work),
             AG_ERROR_INDEX);
         ck_assert(view_get(&z, 0) == 7 && view_get(&dx, 0) == 7);
         view_free(&t);

@@ -118,11 +118,11 @@ ag_status agx_cross_entropy(const ag_array *x, const ag_array *t, int64_t ignore
 }
 
 ag_status agx_cross_entropy_grad(const ag_array *x, const ag_array *t, int64_t ignore, const ag_array *dz,
-                                 const ag_array *dx, ag_workspace *work) {
+                                 const ag_array *dx, int64_t *bad_row, ag_workspace *work) {
     agx_row_job j;
     int64_t kept;
     bool empty;
-    ag_status status = prepare(&j, grad_block, x, t, ignore, NULL, &kept, &empty);
+    ag_status status = prepare(&j, grad_block, x, t, ignore, bad_row, &kept, &empty);
     if (status != AG_OK) return status;
     if (dz->meta->dtype != j.dtype || dx->meta->dtype != j.dtype) return AG_ERROR_DTYPE;
     if (empty) return AG_OK;

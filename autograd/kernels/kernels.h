@@ -139,9 +139,10 @@ ag_status agx_softmax_grad(const ag_array *y, const ag_array *dy, int axis, bool
  *  bad_row: the first row whose target is outside [0, C) and not ignored, with AG_ERROR_INDEX. No rows give 0. */
 ag_status agx_cross_entropy(const ag_array *x, const ag_array *t, int64_t ignore, const ag_array *z,
                             int64_t *bad_row, ag_workspace *work);
-/** dx = (softmax(x) - onehot(t)) * dz / n for n rows that are not ignored, 0 for the others; dz (). */
+/** dx = (softmax(x) - onehot(t)) * dz / n for n rows that are not ignored, 0 for the others; dz ().
+ *  bad_row: as above, or NULL. */
 ag_status agx_cross_entropy_grad(const ag_array *x, const ag_array *t, int64_t ignore, const ag_array *dz,
-                                 const ag_array *dx, ag_workspace *work);
+                                 const ag_array *dx, int64_t *bad_row, ag_workspace *work);
 
 /* ---- standardize: over the axes in `mask` -------------------------------------------------------------------------- */
 

@@ -125,7 +125,10 @@ static ag_status cross_entropy_grad_forward(const ag_eval *e) {
     agx_local dz;
     ag_status status = agx_as_dtype(e, &e->in[2], x.meta->dtype, &dz);
     const agx_ignore_attrs *a = e->attrs;
-    return status == AG_OK ? agx_cross_entropy_grad(&x, &t, a->ignore_index, &dz.array, &dx, e->work) : status;
+    if (status != AG_OK) return status;
+    int64_t row = 0;
+    status = agx_cross_entropy_grad(&x, &t, a->ignore_index, &dz.array, &dx, &row, e->work);
+    return status == AG_ERROR_INDEX ? bad_target(e, &x, &t, row) : status;
 }
 
 /** With p = softmax(x), g the adjoint and B the rows that count: dx = dz/B p (g - sum g p), which is softmax_grad, in
