@@ -134,8 +134,8 @@ ag_value ag_normalize(ag_value x, double p, int axis, double eps) {
 
 /* ---- cosine_embedding_loss -------------------------------------------------------------------------------------------------- */
 
-/* What PyTorch adds to the squares of both lengths. */
-static const double length_eps = 1e-12;
+/* What PyTorch adds to the squares of both lengths: its 1e-12 is a float, whatever the dtype. */
+static const double length_eps = (double)1e-12F;
 
 static ag_value cosine(ag_value x, ag_value y) {
     const int last = -1;
