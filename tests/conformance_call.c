@@ -82,7 +82,9 @@ static bool read_ints(const json_t *value, ag_ints *list) {
     return true;
 }
 
+/* Also a list of one. */
 static bool read_int(const json_t *value, int64_t *x) {
+    if (json_is_array(value) && json_array_size(value) == 1) value = json_array_get(value, 0);
     const char *text = json_string_value(value);
     for (size_t i = 0; text && i < sizeof reductions / sizeof reductions[0]; i++) {
         if (strcmp(text, reductions[i].text) != 0) continue;
@@ -144,7 +146,8 @@ static bool call_pad(const op_case *c, ag_tape *t, const ag_value *in, ag_value 
     int64_t margins[2 * AG_MAX_RANK];
     double value = 0;
     const size_t n = json_array_size(list);
-    bool good = json_is_array(list) && n <= 2 * AG_MAX_RANK && (!constant || case_number(constant, &value));
+    bool good = json_is_array(list) && n <= 2 * AG_MAX_RANK &&
+                (!constant || json_is_null(constant) || case_number(constant, &value));
     for (size_t i = 0; good && i < n; i++) {
         good = json_is_integer(json_array_get(list, i));
         margins[i] = json_integer_value(json_array_get(list, i));

@@ -57,7 +57,7 @@ static const char *const part_partials[] = {"1 where taken, else 0", "0"};
 static const ag_field slice_fields[] = {
     {"axis", AG_FIELD_INT, offsetof(agx_slice_attrs, axis), 0},
     {"start", AG_FIELD_INT, offsetof(agx_slice_attrs, start), 0},
-    {"stop", AG_FIELD_INT, offsetof(agx_slice_attrs, stop), 1},
+    {"stop", AG_FIELD_INT, offsetof(agx_slice_attrs, stop), 0x1p62}, /* the end */
     {"step", AG_FIELD_INT, offsetof(agx_slice_attrs, step), 1},
 };
 static const ag_probe_case slice_cases[] = {
