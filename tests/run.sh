@@ -28,4 +28,4 @@ if [ ! -f "$fast/build.ninja" ]; then
     meson setup "$fast" "$root" -Dbuildtype=release -Dtests=enabled -Djansson=enabled
 fi
 ninja -C "$fast" tests/mutants
-"$fast/tests/mutants" "$root/tests/data/conformance" --jobs "$(nproc)"
+OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 "$fast/tests/mutants" "$root/tests/data/conformance" --jobs "$(nproc)"

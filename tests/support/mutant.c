@@ -73,6 +73,7 @@ typedef struct rule {
     uint32_t terms, answers;  /* so far; terms: for that operand */
     uint32_t given[OPERANDS]; /* ids */
     bool aside;               /* what is recorded now is not the rule's */
+    bool strip;               /* an operand is a scalar of the strip: some terms are pushed inline, unseen */
     struct rule *outer;
 } rule;
 static _Thread_local rule *running;
@@ -88,10 +89,17 @@ static void note_here(mutant_place place, const ag_op *applied, uint32_t index, 
     mutant_note((mutant){running->op, applied, place, mode, change, index});
 }
 
+static bool on_strip(const ag_reverse *r) {
+    for (uint32_t i = 0; i < r->in.n; i++)
+        if (!agx_is_wide(agx_entry(r->t, agx_operand(&r->in, i)))) return true;
+    return false;
+}
+
 ag_status __real_agx_run_rule(ag_reverse *r);
 ag_status __wrap_agx_run_rule(ag_reverse *r);
 ag_status __wrap_agx_run_rule(ag_reverse *r) {
-    rule here = {.op = r->op, .mode = r->recorded ? MUTANT_RECORDED : MUTANT_SWEPT, .outer = running};
+    const mutant_mode mode = r->recorded ? MUTANT_RECORDED : MUTANT_SWEPT;
+    rule here = {.op = r->op, .mode = mode, .strip = on_strip(r), .outer = running};
     running = &here;
     const ag_status status = __real_agx_run_rule(r);
     running = here.outer;
@@ -101,7 +109,7 @@ ag_status __wrap_agx_run_rule(ag_reverse *r) {
 ag_status __real_agx_run_forward_rule(ag_forward *f);
 ag_status __wrap_agx_run_forward_rule(ag_forward *f);
 ag_status __wrap_agx_run_forward_rule(ag_forward *f) {
-    rule here = {.op = f->reading.op, .mode = MUTANT_PUSHED, .outer = running};
+    rule here = {.op = f->reading.op, .mode = MUTANT_PUSHED, .strip = on_strip(&f->reading), .outer = running};
     running = &here;
     const ag_status status = __real_agx_run_forward_rule(f);
     running = here.outer;
@@ -204,14 +212,16 @@ static double neutral(const ag_op *op) {
 /* Is v a number of the program's text, and this one? */
 static bool is_number(ag_value v, double c) {
     const ag_meta *meta = ag_meta_of(v);
-    const agx_record *r = meta && meta->rank == 0 ? agx_record_of(v.tape, v.id) : NULL;
-    return r && r->op == &agx_op_constant && agx_load(r->data, meta->dtype, 0) == c;
+    if (!meta || meta->rank > 0) return false;
+    const agx_record *r = agx_record_of(v.tape, v.id);
+    const ag_entry *e = agx_entry(v.tape, v.id);
+    if (!r) return (e->op & AGX_STRIP_CODE) == AGX_STRIP_CONSTANT && e->v == c;
+    return r->op == &agx_op_constant && agx_load(r->data, meta->dtype, 0) == c;
 }
 
 static void note_term(const ag_op *op, const ag_value *in, uint32_t n, ag_value y, uint32_t k) {
     static const char *const movers[] = {"transpose", "permute", "flip",    "tril",    "triu",
                                          "roll",      "cumsum",  "cumprod", "softmax", NULL};
-    static const char *const layout[] = {"cast", "contiguous", NULL};
     static const char *const pairs[] = {"add", "sub", "mul", "div", "logical_and", NULL};
     static const char *const ordered[] = {"sub", "div", "pow", "atan2", "xlogy",  "fmod", "remainder",
                                           "lt",  "le",  "gt",  "ge",    "matmul", NULL};
@@ -227,8 +237,7 @@ static void note_term(const ag_op *op, const ag_value *in, uint32_t n, ag_value 
     if (n == 1 && (op->traits & AG_TRAIT_ELEMENTWISE || named(op, movers)))
         note_here(MUTANT_TERM, op, k, MUTANT_IDENTITY);
     /* the sign of a sum's term, a factor's, a branch's is the sign of another operation's value */
-    if (!named(op, pairs) && !named(op, layout) && !where && !(op->traits & AG_TRAIT_VIEW) &&
-        strcmp(op->name, "neg") != 0)
+    if (!named(op, pairs) && !where && !(op->traits & AG_TRAIT_VIEW) && strcmp(op->name, "neg") != 0)
         note_here(MUTANT_TERM, op, k, MUTANT_NEGATED);
 }
 
@@ -259,7 +268,10 @@ static bool is_term(const ag_op *op, uint32_t k) {
 ag_value __wrap_ag_apply(ag_tape *t, const ag_op *op, const ag_value *in, uint32_t n, const void *attrs) {
     if (mutant_is(MUTANT_FORWARD, MUTANT_ALWAYS, op)) return ag_neg(__real_ag_apply(t, op, in, n, attrs));
     rule *here = running;
-    if (!here || here->aside || op->compose) return __real_ag_apply(t, op, in, n, attrs);
+    /* conversions come and go with the dtypes and strides of a case, and are no terms */
+    static const char *const conversions[] = {"cast", "contiguous", NULL};
+    if (!here || here->aside || here->strip || op->compose || named(op, conversions))
+        return __real_ag_apply(t, op, in, n, attrs);
     const uint32_t k = here->about * DEEPEST + here->terms++;
     ag_value y;
     if (!is_term(op, k)) {
@@ -305,6 +317,14 @@ const mutant *mutant_all(size_t *n) {
     qsort(known->v, known->n, sizeof known->v[0], difference);
     *n = known->n;
     return known->v;
+}
+
+const char *mutant_equivalent(const mutant *m) {
+    const char *const *partials = m->op->partials;
+    const bool term = m->place == MUTANT_TERM, turned = m->change == MUTANT_NEGATED || m->change == MUTANT_DROPPED;
+    if (partials && m->op->max_in == 1 && strcmp(partials[0], "0") == 0 && (turned || term))
+        return "the derivative is 0, and so is what the mistake makes of it";
+    return NULL;
 }
 
 char *mutant_name(const mutant *m, char text[MUTANT_NAME]) {

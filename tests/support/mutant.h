@@ -58,6 +58,9 @@ bool mutant_watch(void);
 /** Stop that; all mutants, in an order that depends on nothing but their names. Owned by this file. */
 const mutant *mutant_all(size_t *n);
 
+/** Why this mutant is no mistake: it computes what the right program computes. NULL: it is one. */
+const char *mutant_equivalent(const mutant *m);
+
 enum { MUTANT_NAME = 160 };
 /** "mul: adjoint of operand 1, recorded: sign flipped". Returns `text`. */
 char *mutant_name(const mutant *m, char text[MUTANT_NAME]);
