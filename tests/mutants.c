@@ -182,7 +182,7 @@ static int report(const mutant *all, size_t n, const result *results, bool verbo
         if (r->verdict == FAILED && !verbose) continue;
         printf("%s: %s", words[r->verdict], mutant_name(&all[i], name));
         const char *why = r->verdict == EQUIVALENT ? mutant_equivalent(&all[i]) : r->by;
-        printf(*why ? ": %s\n" : "\n", why);
+        printf("%s%s\n", *why ? ": " : "", why);
     }
     const size_t killed = count[FAILED] + count[CRASHED] + count[TIMED_OUT], mutants = n - count[EQUIVALENT];
     printf("%zu by a failing test, %zu by a crash, %zu by a time limit; %zu more are equivalent\n", count[FAILED],
