@@ -214,8 +214,9 @@ const ag_op agx_op_prod = {
 static ag_status sum_to_infer(const ag_query *q, ag_meta *out) {
     const agx_shape_attrs *a = q->attrs;
     const ag_meta *x = q->in[0];
-    const int rank = a->shape.n, missing = x->rank - rank;
-    bool fits = rank >= 0 && missing >= 0;
+    const int rank = a->shape.n;
+    bool fits = rank >= 0 && rank <= x->rank;
+    const int missing = fits ? x->rank - rank : 0;
     for (int k = 0; fits && k < rank; k++) {
         out->dim[k] = a->shape.v[k];
         fits = out->dim[k] == x->dim[missing + k] || out->dim[k] == 1;

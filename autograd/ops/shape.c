@@ -295,8 +295,9 @@ ag_value ag_permute(ag_value x, const int *axes, int n) {
 static ag_status expand_infer(const ag_query *q, ag_meta *out) {
     const agx_shape_attrs *a = q->attrs;
     const ag_meta *x = q->in[0];
-    const int rank = a->shape.n, added = rank - x->rank;
+    const int rank = a->shape.n;
     if (rank < 0 || rank > AG_MAX_RANK) return bad_list(q, &a->shape);
+    const int added = rank - x->rank;
     if (added < 0)
         return ag_fail(q->error, AG_ERROR_SHAPE, "cannot expand rank %" PRId32 " to rank %d", x->rank, rank);
     out->dtype = x->dtype;
