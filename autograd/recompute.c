@@ -74,6 +74,7 @@ static void move(ag_tape *t, agx_record *r) {
     if (ag_meta_count(&r->meta) > 0) memcpy(block + pad - below, (const char *)r->data - below, below + above);
     r->data = block + pad;
     r->flags &= (uint8_t)~AGX_RECOMPUTED;
+    r->flags |= AGX_KEPT;
 }
 
 ag_status ag_recompute_end(ag_tape *t, const ag_value *keep, int n) {
@@ -107,6 +108,16 @@ ag_status ag_recompute_end(ag_tape *t, const ag_value *keep, int n) {
     return AG_OK;
 }
 
+/* The numbers that a segment's end moved lie behind a mark inside it: they go, and can be found again. */
+static void drop_kept(ag_tape *t, const agx_recompute *s) {
+    for (uint32_t id = s->first; id <= s->last; id++) {
+        agx_record *r = agx_record_of(t, id);
+        if (!r || !(r->flags & AGX_KEPT)) continue;
+        r->flags = (uint8_t)((r->flags & ~AGX_KEPT) | AGX_RECOMPUTED);
+        r->data = NULL;
+    }
+}
+
 void agx_recompute_rewind(ag_tape *t, const ag_mark *m) {
     agx_recomputes *all = &t->recompute;
     all->newest = (agx_recompute *)(uintptr_t)m->recomputes;
@@ -115,6 +126,7 @@ void agx_recompute_rewind(ag_tape *t, const ag_mark *m) {
     agx_arena_mark to = {0};
     if (open && open->ended) { /* since the mark: its numbers are gone for good */
         open->last = m->id - 1;
+        drop_kept(t, open);
         open = NULL;
     } else if (open) {
         to = (agx_arena_mark){.chunk = m->recompute_chunk, .next = m->recompute_at, .before = m->recompute_before};

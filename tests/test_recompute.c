@@ -256,6 +256,35 @@ static ag_value segment_in_a_hook(void *user, ag_value dy) {
     return dy;
 }
 
+/* The end's copy of a kept value lies behind the mark, where the next records go. */
+START_TEST(a_rewind_into_an_ended_segment_drops_what_its_end_kept) {
+    ag_tape *t = ag_tape_new(NULL);
+    ag_value x = vector(t, 3, (const double[]){1, 2, 3});
+    ag_recompute_begin(t, "cut");
+    ag_value h = ag_mul_number(x, 2);
+    const ag_mark inside = ag_tape_mark(t);
+    ck_assert_int_eq(ag_recompute_end(t, &h, 1), AG_OK);
+    for (int again = 0; again < 2; again++) {
+        ag_value y = ag_sum_all(h); /* before a rewind it can be read, and its sweep can run afterwards */
+        ck_assert_int_eq(ag_tape_status(t), again ? AG_ERROR_STATE : AG_OK);
+        if (!again) sweep(y);
+        ck_assert_int_eq(ag_tape_rewind(t, inside), again ? AG_ERROR_STATE : AG_OK);
+        for (int i = 0; i < 8; i++) vector(t, 3, (const double[]){-9, -9, -9}); /* over its old place */
+        double seen[3];
+        ck_assert_int_eq(ag_read_f64(h, seen, 3), AG_ERROR_STATE);
+        require_failure(t, AG_ERROR_STATE, WORDS("dropped", "'cut'"));
+        ck_assert_int_eq(ag_tape_rewind(t, inside), AG_ERROR_STATE);
+    }
+    ag_zero_grad(t);
+    ag_value seed = vector(t, 3, (const double[]){1, 2, 3});
+    ck_assert_int_eq(ag_backward_from(h, seed), AG_OK);
+    double dx[3];
+    ck_assert_int_eq(ag_adjoint_f64(x, dx, 3), AG_OK);
+    for (int i = 0; i < 3; i++) ck_assert_double_eq(dx[i], 2.0 * (i + 1));
+    ag_tape_free(t);
+}
+END_TEST
+
 START_TEST(begin_and_end_are_checked) {
     ag_tape *t = tape_new(), *other = tape_new();
     ag_mark m = ag_tape_mark(t);
@@ -334,6 +363,7 @@ Suite *recompute_suite(void) {
     tcase_add_test(c, reading_a_dropped_value_names_the_segment);
     tcase_add_test(c, an_operand_that_was_written_is_not_run_again);
     tcase_add_test(c, marks_and_rewinds_may_lie_anywhere);
+    tcase_add_test(c, a_rewind_into_an_ended_segment_drops_what_its_end_kept);
     tcase_add_test(c, begin_and_end_are_checked);
     tcase_add_test(c, every_allocation_may_fail);
     return s;
