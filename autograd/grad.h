@@ -65,7 +65,8 @@ AG_API void ag_zero_grad(ag_tape *t);
 /** Trade time for memory: what is recorded between begin and end keeps its numbers only until the end, but for the n values
  *  named there (and what lies on the strip). A sweep that comes to the segment runs it again from what it was made from
  *  - the same operations on the same operands with the same random numbers - and drops it once more; gradients have the
- *  same bits. In ag_grad its operations are recorded again at the tape's end, so that any order of derivative is right.
+ *  same bits. In ag_grad and ag_jvp its operations are recorded again at the tape's end, so that any order of derivative is
+ *  right.
  *
  *      ag_recompute_begin(t, "layer 3");
  *      h = layer(h);

@@ -59,7 +59,10 @@ static ag_status linear_jvp(ag_forward *f) {
 }
 
 static ag_status apply_rule(ag_forward *f) {
-    const ag_op *op = f->reading.op;
+    const ag_reverse *r = &f->reading;
+    const ag_op *op = r->op;
+    const bool dropped = r->t->recompute.newest && agx_record_of(r->t, r->id); /* a segment's, perhaps */
+    if (dropped && agx_recompute_record(r->t, r->id) != AG_OK) return ag_tape_status(r->t);
     if (op->jvp) return agx_run_forward_rule(f);
     if (applies_itself(f)) return linear_jvp(f);
     return agx_transpose_rule(f);
