@@ -117,8 +117,8 @@ static void finish(pid_t pid, int status, result *out) {
 
 static void run_here(const mutant *m, const char *operation, result *out) {
     int status = 0;
+    out->verdict = BROKEN; /* until the process says otherwise */
     const pid_t pid = start(m, operation, out);
-    out->verdict = BROKEN;
     while (pid > 0 && waitpid(pid, &status, 0) < 0 && errno == EINTR) continue;
     if (pid > 0) finish(pid, status, out);
 }
