@@ -4,7 +4,7 @@
 #
 #     sh tests/run.sh tape grad      only these
 #     sh tests/run.sh --list
-#     sh tests/run.sh --full         then also the mutation test (tests/mutants.c), on an optimised build: ten minutes
+#     sh tests/run.sh --full         then also the mutation test (tests/mutants.c), on an optimised build: a quarter of an hour
 set -eu
 root=$(CDPATH='' cd -- "$(dirname -- "$0")/.." && pwd)
 build=${GRADUS_BUILD:-$root/build-sanitized}
