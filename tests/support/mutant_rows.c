@@ -58,25 +58,32 @@ MISTAKES(float)
 MISTAKES(double)
 #undef MISTAKES
 
-void mutant_choose_row(const mutant *m) {
-    static agx_vectors table;
+/* The table in force, with the mistake in it: tests that force one of their own choice get the mistake, too. */
+void __real_agx_vector_force(const agx_vectors *table);
+void __wrap_agx_vector_force(const agx_vectors *table);
+void __wrap_agx_vector_force(const agx_vectors *table) {
+    static agx_vectors wrong;
     agx_loop *const negated[2] = {negated_float, negated_double}, *const dropped[2] = {dropped_float,
                                                                                        dropped_double};
-    chosen = *m;
-    agx_vector_force(NULL);
-    if (!m->op || m->place != MUTANT_KERNEL) return;
-    table = *agx_vector_table();
-    const size_t row = (size_t)(m->op - agx_elementwise_ops);
-    const int dtype = m->mode == MUTANT_F64;
-    agx_loop **dx = &table.dx[row][dtype], **dy = &table.dy[row][dtype], **z = m->index == 0 ? dx : dy;
+    __real_agx_vector_force(table);
+    if (!chosen.op || chosen.place != MUTANT_KERNEL) return;
+    wrong = *agx_vector_table();
+    const size_t row = (size_t)(chosen.op - agx_elementwise_ops);
+    const int dtype = chosen.mode == MUTANT_F64;
+    agx_loop **dx = &wrong.dx[row][dtype], **dy = &wrong.dy[row][dtype], **z = chosen.index == 0 ? dx : dy;
     right = *z;
-    if (m->change == MUTANT_SWAPPED) {
+    if (chosen.change == MUTANT_SWAPPED) {
         *dx = *dy;
         *dy = right;
     } else {
-        *z = m->change == MUTANT_NEGATED ? negated[dtype] : dropped[dtype];
+        *z = chosen.change == MUTANT_NEGATED ? negated[dtype] : dropped[dtype];
     }
-    agx_vector_force(&table);
+    __real_agx_vector_force(&wrong);
+}
+
+void mutant_choose_row(const mutant *m) {
+    chosen = *m;
+    __wrap_agx_vector_force(NULL);
 }
 
 /* ---- the scalar sweep -------------------------------------------------------------------------------------------------- */
