@@ -206,7 +206,10 @@ static ag_status compare_sweeps(agx_gradcheck *c, int order) {
     r->verdict = AG_GRADCHECK_SWEEPS;
     r->compared = c->total;
     r->disagreeing = disagreeing;
+    const double error = worst.error;
     ag_status status = examine(c, order, at, &worst);
+    worst.error = error;
+    r->tolerance = sweep_tolerance;
     r->worst = worst;
     return status;
 }
@@ -240,9 +243,10 @@ static ag_status check_order(agx_gradcheck *c, int order) {
     r->tolerance = order == 2 ? c->options.tolerance_second : c->options.tolerance;
     r->worst = (ag_gradcheck_sample){.input = -1};
     r->compared = r->disagreeing = 0;
+    /* one right after the other: a function that alternates must not be met at the same turn twice */
     ag_status status = agx_gradcheck_evaluate(c, order, &once);
-    if (status == AG_OK) status = agx_gradcheck_gradient(c, order, true, c->recorded);
     if (status == AG_OK) status = agx_gradcheck_evaluate(c, order, &twice);
+    if (status == AG_OK) status = agx_gradcheck_gradient(c, order, true, c->recorded);
     if (status == AG_OK) status = agx_gradcheck_gradient(c, order, true, c->swept);
     if (status != AG_OK) return status;
     r->deterministic = same_bits(&once, &twice, 1) && same_bits(c->recorded, c->swept, c->total);

@@ -69,7 +69,7 @@ typedef struct ag_gradcheck_sample {
     double analytic; /* by ag_grad                                                                     */
     double backward; /* by ag_backward                                                                 */
     double numeric;  /* by central differences, where neighbouring steps agree best                    */
-    double error;    /* |analytic - numeric| / max(1, |analytic|, |numeric|)                           */
+    double error;    /* |analytic - numeric| / max(1, |analytic|, |numeric|); SWEEPS: backward's, not numeric */
     double step[AG_GRADCHECK_STEPS], central[AG_GRADCHECK_STEPS]; /* the steps tried, and what they gave */
     double left, right; /* one-sided differences at the smallest step                                  */
     bool kink;          /* they disagree, and a smaller step does not mend it                          */
@@ -93,7 +93,7 @@ typedef struct ag_gradcheck_report {
     ag_gradcheck_sample worst; /* also when it passed, in element mode                                 */
     /* Composite functions: the first operation whose own rule disagrees with differences of its own forward. */
     bool searched;
-    uint32_t record;           /* its id on the tape of `order`; 0: every operation agrees                   */
+    uint32_t record;           /* its id on the tape of `order`; 0: none disagrees                           */
     char operation[64];        /* its name                                                                   */
     char place[160];           /* id, label, shape and scope                                                 */
     ag_gradcheck_sample local; /* input: the operand                                                   */

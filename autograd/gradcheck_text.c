@@ -36,7 +36,7 @@ static void put_likeness(sheet *s, double analytic, double numeric) {
         return;
     }
     if (!isfinite(numeric)) return;
-    if (fabs(analytic) < tiny && fabs(numeric) > 10 * tiny) {
+    if (fabs(analytic) < 1e-12 && fabs(numeric) > 10 * tiny) {
         put(s, "    the tape's derivative is missing: it is zero\n");
         return;
     }
@@ -84,12 +84,35 @@ static void put_worst(sheet *s, const ag_gradcheck_report *r) {
     put(s, "  deterministic: evaluated twice, the same bits\n");
 }
 
+/* No operation of the tape is at fault by itself: where else to look. */
+static void put_no_blame(sheet *s, ag_gradcheck_verdict verdict) {
+    switch (verdict) {
+    case AG_GRADCHECK_CHANGING:
+        put(s, "  No operation on the tape gives other bits by itself. Look for what the function keeps or takes "
+               "from\n"
+               "  outside: a counter, a file, rand(), a clock, memory that was never set.\n");
+        break;
+    case AG_GRADCHECK_SWEEPS:
+        put(s, "  No operation on the tape differs between the sweeps by itself. Look for hooks, and for a sweep "
+               "inside\n"
+               "  the function: what ag_backward adds there stays.\n");
+        break;
+    case AG_GRADCHECK_KINK:
+        put(s,
+            "  No operation on the tape has a kink by itself. Look for a decision by a number that was read.\n");
+        break;
+    case AG_GRADCHECK_FORWARD: put(s, "  No operation on the tape contradicts itself in forward mode.\n"); break;
+    default:
+        put(s, "  No operation on the tape disagrees with differences of its own forward. Look for a path that "
+               "the tape\n"
+               "  does not see: ag_detach, ag_no_grad, a number that was read and put back in as a constant.\n");
+    }
+}
+
 static void put_blame(sheet *s, const ag_gradcheck_report *r) {
     if (!r->searched) return;
     if (!r->record) {
-        put(s, "  Every operation on the tape agrees with differences of its own forward. Look for a path that "
-               "the tape\n"
-               "  does not see: ag_detach, ag_no_grad, a number that was read and put back in as a constant.\n");
+        put_no_blame(s, r->verdict);
         return;
     }
     put(s, "  the first operation of the tape that disagrees: %s, %s\n", r->operation, r->place);
