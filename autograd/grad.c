@@ -136,8 +136,8 @@ static void invalidate(ag_tape *t, uint32_t top) {
             r->flags |= AGX_INVALID;
             continue;
         }
-        ag_tensor *to = agx_gradient_at(t, r->bound);
-        if (to && to->grad_state != AGX_GRAD_NONE) to->grad_state = AGX_GRAD_INVALID;
+        ag_tensor *to = agx_gradient_of(t, r->bound); /* made if it must be: none at all would count as zero */
+        if (to && ag_tensor_need_grad(to) == AG_OK) to->grad_state = AGX_GRAD_INVALID;
     }
 }
 

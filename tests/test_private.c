@@ -203,6 +203,35 @@ START_TEST(what_is_refused_adds_nothing) {
 }
 END_TEST
 
+/* Tensors that have no gradient yet: none would count as zero. */
+START_TEST(a_first_backward_that_is_refused_is_not_taken_for_a_zero_gradient) {
+    for (int private = 0; private < 2; private ++) {
+        ag_tensor *w = ag_tensor_from(AG_F64, 1, (const int64_t[]){2}, (const double[]){1, 2}, NULL);
+        ag_tape *t = ag_tape_new(&(ag_tape_options){.private_gradients = private});
+        const ag_mark m = ag_tape_mark(t);
+        ag_value p = ag_leaf(t, w), y = ag_sum_all(p);
+        ag_tape_fail(t, AG_ERROR_VALUE, "no");
+        ck_assert_int_eq(ag_backward(y), AG_ERROR_VALUE);
+        double dw[2];
+        ck_assert_int_eq(ag_adjoint_f64(p, dw, 2), AG_ERROR_STATE);
+        ck_assert_int_eq(ag_tape_rewind(t, m), AG_ERROR_VALUE);
+        ck_assert_int_eq(ag_tensor_grad_status(w), private ? AG_OK : AG_ERROR_STATE);
+        if (private) {
+            ck_assert_int_eq(ag_gradients_merge(&t, 1), AG_ERROR_STATE);
+            require_failure(t, AG_ERROR_STATE, WORDS("gradients_merge", "failed backward"));
+            ag_tape_rewind(t, m);
+        }
+        p = ag_leaf(t, w);
+        ag_zero_grad(t);
+        sweep(ag_sum_all(p));
+        ck_assert_int_eq(ag_adjoint_f64(p, dw, 2), AG_OK);
+        ck_assert_double_eq(dw[1], 1);
+        ag_tape_free(t);
+        ag_tensor_free(w);
+    }
+}
+END_TEST
+
 START_TEST(every_allocation_of_a_sweep_and_its_merge_may_fail) {
     counting_allocator_install();
     ck_assert_ptr_nonnull(ag_op_find("add"));
@@ -251,6 +280,7 @@ Suite *private_suite(void) {
     tcase_add_test(c, a_merge_adds_once_and_a_tape_may_come_twice);
     tcase_add_test(c, many_tensors_and_their_parts_each_find_their_own);
     tcase_add_test(c, what_is_refused_adds_nothing);
+    tcase_add_test(c, a_first_backward_that_is_refused_is_not_taken_for_a_zero_gradient);
     tcase_add_test(c, every_allocation_of_a_sweep_and_its_merge_may_fail);
     return s;
 }
