@@ -325,9 +325,9 @@ static ag_status collect(ag_tape *t, const ag_value *wrt, int n, const uint32_t 
     return ag_tape_status(t);
 }
 
-ag_status ag_grad(const ag_value *y, const ag_value *seed, int ny, const ag_value *wrt, int n, ag_value *dx) {
+/* dx is written last: it may be the place of y, seed or wrt. */
+static ag_status grad(const ag_value *y, const ag_value *seed, int ny, const ag_value *wrt, int n, ag_value *dx) {
     ag_tape *t = ny > 0 ? y[0].tape : NULL;
-    for (int i = 0; i < n; i++) dx[i] = agx_failed(t);
     if (!t) return AG_ERROR_FAILED;
     if (t->failed) return t->error.status;
     if (n < 0) return agx_tape_error(t, AG_ERROR_VALUE, "grad: ", "the number of values is negative", "");
@@ -367,5 +367,12 @@ ag_status ag_grad(const ag_value *y, const ag_value *seed, int ny, const ag_valu
 done:
     ag_release(depends, depends_bytes);
     ag_release(adjoint, adjoint_bytes);
+    return status;
+}
+
+ag_status ag_grad(const ag_value *y, const ag_value *seed, int ny, const ag_value *wrt, int n, ag_value *dx) {
+    ag_tape *t = ny > 0 ? y[0].tape : NULL;
+    const ag_status status = grad(y, seed, ny, wrt, n, dx);
+    for (int i = 0; i < n && status != AG_OK; i++) dx[i] = agx_failed(t);
     return status;
 }

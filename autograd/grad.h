@@ -20,14 +20,14 @@ AG_API ag_status ag_backward_from(ag_value y, ag_value seed);
 
 /** Differentiable gradient: dx[i] = sum_j d<y[j], seed[j]>/d wrt[i], recorded on the tape, so that it can be
  *  differentiated again. seed NULL: ones, where every y has one element. wrt may be any values, leaves or not;
- *  one that y does not depend on gets zeros. Leaves' own gradients are untouched. */
+ *  one that y does not depend on gets zeros. Leaves' own gradients are untouched. dx may be y, seed or wrt itself. */
 AG_API ag_status ag_grad(const ag_value *y, const ag_value *seed, int ny, const ag_value *wrt, int n,
                          ag_value *dx);
 
 /** Differentiable tangents (forward mode): dy[j] = sum_i (d y[j] / d x[i]) v[i], recorded on the tape, so that it can
  *  be differentiated again. v[i] has x[i]'s shape; v NULL: ones. x may be any floating values, leaves or not; a root that
  *  does not depend on them gets zeros. Where x[i] is computed from x[k], v[i] is added to what v[k] makes of it:
- *  <dy, w> = <v, dx> holds with the dx of ag_grad for the seeds w.
+ *  <dy, w> = <v, dx> holds with the dx of ag_grad for the seeds w. dy may be y, x or v itself.
  *  Edges:  zero tangents are multiplied, as zero adjoints are: 0 times an infinite derivative is NaN
  *  Errors: AG_ERROR_SHAPE (names x and v), AG_ERROR_DTYPE (an x that is not floating), AG_ERROR_VALUE (a negative
  *          number), AG_ERROR_DERIVATIVE (names the operation that has no rule), AG_ERROR_MEMORY, AG_ERROR_STALE, the

@@ -31,12 +31,14 @@ static ag_status refuse_handle(ag_tape *t, const char *who, ag_value x) {
 
 ag_status ag_hvp(ag_value y, const ag_value *x, const ag_value *v, int n, ag_value *hv) {
     ag_tape *t = y.tape;
-    fail_all(t, hv, n);
     if (n < 0) return refuse(t, AG_ERROR_VALUE, "hvp", "the number of values is negative");
     if (n == 0) return t ? ag_tape_status(t) : AG_ERROR_FAILED;
     const size_t bytes = 2 * (size_t)n * sizeof(ag_value);
     ag_value *g = ag_alloc(bytes), *ones = g ? g + n : NULL;
-    if (!g) return refuse(t, AG_ERROR_MEMORY, "hvp", "out of memory");
+    if (!g) {
+        fail_all(t, hv, n);
+        return refuse(t, AG_ERROR_MEMORY, "hvp", "out of memory");
+    }
     ag_status status = ag_grad(&y, NULL, 1, x, n, g);
     for (int i = 0; i < n && status == AG_OK && !v; i++) {
         const ag_meta *meta = ag_meta_of(g[i]);
@@ -44,6 +46,7 @@ ag_status ag_hvp(ag_value y, const ag_value *x, const ag_value *v, int n, ag_val
     }
     /* a Hessian is symmetric: H v is also the gradient of <g, v> */
     if (status == AG_OK) status = ag_grad(g, v ? v : ones, n, x, n, hv);
+    if (status != AG_OK) fail_all(t, hv, n);
     ag_release(g, bytes);
     return status;
 }
@@ -175,6 +178,11 @@ ag_status ag_hessian(ag_value y, const ag_value *x, int n, ag_value *h) {
     fail_all(t, h, (int64_t)n * n);
     if (!t) return AG_ERROR_FAILED;
     ag_status status = ag_tape_status(t);
+    if (status == AG_OK && !ag_ok(y)) status = refuse_handle(t, "hessian", y);
+    if (status == AG_OK && !ag_dtype_is_float(ag_meta_of(y)->dtype))
+        status = refuse(t, AG_ERROR_DTYPE, "hessian", "y must be floating");
+    for (int i = 0; i < n && status == AG_OK; i++)
+        if (!ag_ok(x[i]) || x[i].tape != t) status = refuse_handle(t, "hessian", x[i]);
     for (int i = 0; i < n && status == AG_OK; i++)
         for (int k = 0; k < n && status == AG_OK; k++) status = check_pair("hessian", x[i], x[k]);
     if (status != AG_OK || n == 0) return status;

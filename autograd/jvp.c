@@ -178,9 +178,9 @@ static ag_status check(ag_tape *t, const ag_value *y, int ny, const ag_value *x,
     return status != AG_OK && t->failed ? t->error.status : status;
 }
 
-ag_status ag_jvp(const ag_value *y, int ny, const ag_value *x, const ag_value *v, int n, ag_value *dy) {
+/* dy is written last: it may be the place of y, x or v. */
+static ag_status jvp(const ag_value *y, int ny, const ag_value *x, const ag_value *v, int n, ag_value *dy) {
     ag_tape *t = ny > 0 ? y[0].tape : NULL;
-    for (int j = 0; j < ny; j++) dy[j] = agx_failed(t);
     if (!t) return AG_ERROR_FAILED;
     ag_status status = check(t, y, ny, x, v, n);
     if (status != AG_OK) return status;
@@ -202,5 +202,12 @@ ag_status ag_jvp(const ag_value *y, int ny, const ag_value *x, const ag_value *v
     ag_release(s.depends, bits);
     ag_release(s.needed, bits);
     ag_release(s.tangent, bytes);
+    return status;
+}
+
+ag_status ag_jvp(const ag_value *y, int ny, const ag_value *x, const ag_value *v, int n, ag_value *dy) {
+    ag_tape *t = ny > 0 ? y[0].tape : NULL;
+    const ag_status status = jvp(y, ny, x, v, n, dy);
+    for (int j = 0; j < ny && status != AG_OK; j++) dy[j] = agx_failed(t);
     return status;
 }

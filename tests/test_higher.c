@@ -285,6 +285,42 @@ START_TEST(misuse_is_an_error_that_says_what) {
 }
 END_TEST
 
+/* d = d'(x), again and again in one place: sin has the sixth derivative -sin. */
+START_TEST(results_may_take_the_place_of_what_they_come_from) {
+    ag_tape *t = tape_new();
+    ag_value x = ag_scalar(t, 0.3), d = ag_sin(x), v = x;
+    for (int k = 0; k < 6; k++)
+        ck_assert_int_eq(k % 2 ? ag_grad(&d, NULL, 1, &x, 1, &d) : ag_jvp(&d, 1, &x, NULL, 1, &d), AG_OK);
+    ck_assert_double_eq_tol(ag_item(d), -sin(0.3), 1e-12);
+    ck_assert_int_eq(ag_hvp(ag_square(x), &x, &v, 1, &v), AG_OK);
+    ck_assert_double_eq(ag_item(v), 0.6);
+    ag_tape_fail(t, AG_ERROR_VALUE, "no");
+    ck_assert_int_eq(ag_grad(&d, NULL, 1, &x, 1, &d), AG_ERROR_VALUE);
+    ck_assert(!ag_ok(d));
+    ag_tape_free(t);
+}
+END_TEST
+
+/* The failure stands on the tape of y, whatever the others belong to. */
+START_TEST(a_hessian_is_refused_on_the_tape_of_its_root) {
+    ag_tape *t = tape_new(), *other = tape_new();
+    const ag_mark start = ag_tape_mark(t);
+    ag_value h[4];
+    ag_value x = ag_scalar(t, 2), mixed[] = {ag_scalar(other, 1), x};
+    ck_assert_int_eq(ag_hessian(ag_square(x), mixed, 2, h), AG_ERROR_FOREIGN);
+    ck_assert_int_eq(ag_tape_status(other), AG_OK);
+    require_failure(t, AG_ERROR_FOREIGN, WORDS("hessian"));
+    ag_tape_rewind(t, start);
+    x = ag_scalar(t, 2);
+    ag_value whole = ag_array_constant(t, AG_I64, 0, NULL, (const double[]){3});
+    ck_assert_int_eq(ag_hessian(whole, &x, 1, h), AG_ERROR_DTYPE);
+    ck_assert(!ag_ok(h[0]));
+    require_failure(t, AG_ERROR_DTYPE, WORDS("hessian", "floating"));
+    ag_tape_free(t);
+    ag_tape_free(other);
+}
+END_TEST
+
 Suite *higher_suite(void) {
     Suite *s = suite_create("higher");
     TCase *c = tcase_create("higher");
@@ -297,6 +333,8 @@ Suite *higher_suite(void) {
     tcase_add_loop_test(c, hessians_are_symmetric_and_agree_with_their_products, 0, 20);
     tcase_add_loop_test(c, rows_and_columns_agree, 0, 10);
     tcase_add_test(c, results_can_be_differentiated_again);
+    tcase_add_test(c, results_may_take_the_place_of_what_they_come_from);
+    tcase_add_test(c, a_hessian_is_refused_on_the_tape_of_its_root);
     tcase_add_test(c, misuse_is_an_error_that_says_what);
     suite_add_tcase(s, c);
     return s;
