@@ -325,6 +325,29 @@ static ag_status collect(ag_tape *t, const ag_value *wrt, int n, const uint32_t 
     return ag_tape_status(t);
 }
 
+/* A dropped value, and what stood for it in earlier sweeps, are one: of[stand-in] is the value whose adjoint its own is
+ * part of. *of stays NULL where there are none. */
+static ag_status find_stand_ins(ag_tape *t, const ag_value *wrt, int n, uint32_t top, size_t bytes,
+                                uint8_t *depends, uint32_t **of) {
+    for (int i = 0; i < n; i++) {
+        if (!t->recompute.newest || !agx_recompute_stand_ins(t, wrt[i].id, top, NULL)) continue;
+        if (!*of && !(*of = ag_alloc_zeroed(bytes)))
+            return agx_tape_error(t, AG_ERROR_MEMORY, "grad: ", "out of memory", "");
+        (void)agx_recompute_stand_ins(t, wrt[i].id, top, *of);
+    }
+    for (uint32_t id = 1; *of && id <= top; id++)
+        if ((*of)[id]) agx_set_bit(depends, id);
+    return AG_OK;
+}
+
+static ag_status join_stand_in(ag_tape *t, uint32_t *adjoint, uint32_t id, uint32_t of) {
+    ag_value sum = agx_handle(t, adjoint[id]);
+    if (adjoint[of]) sum = ag_add(agx_handle(t, adjoint[of]), sum);
+    adjoint[of] = sum.id;
+    adjoint[id] = 0;
+    return ag_tape_status(t);
+}
+
 /* dx is written last: it may be the place of y, seed or wrt. */
 static ag_status grad(const ag_value *y, const ag_value *seed, int ny, const ag_value *wrt, int n, ag_value *dx) {
     ag_tape *t = ny > 0 ? y[0].tape : NULL;
@@ -340,7 +363,7 @@ static ag_status grad(const ag_value *y, const ag_value *seed, int ny, const ag_
     /* an operation's outputs have up to three ids behind the root's */
     size_t bytes = (size_t)top + 4, depends_bytes = bytes / 8 + 1, adjoint_bytes = bytes * sizeof(uint32_t);
     uint8_t *depends = ag_alloc_zeroed(depends_bytes);
-    uint32_t *adjoint = ag_alloc_zeroed(adjoint_bytes);
+    uint32_t *adjoint = ag_alloc_zeroed(adjoint_bytes), *of = NULL;
     if (!depends || !adjoint) {
         status = agx_tape_error(t, AG_ERROR_MEMORY, "grad: ", "out of memory", "");
         goto done;
@@ -348,11 +371,14 @@ static ag_status grad(const ag_value *y, const ag_value *seed, int ny, const ag_
     for (int i = 0; i < n; i++) {
         if (wrt[i].id <= top) agx_set_bit(depends, wrt[i].id);
     }
+    status = find_stand_ins(t, wrt, n, top, adjoint_bytes, depends, &of);
+    if (status != AG_OK) goto done;
     t->sweeping = true;
     agx_mark_dependents(t, depends, 1, top);
     status = plant_all(t, y, seed, ny, adjoint);
     for (uint32_t id = top; id > 0 && status == AG_OK; id--) {
         const agx_record *r = agx_record_of(t, id);
+        if (of && of[id] && adjoint[id]) status = join_stand_in(t, adjoint, id, of[id]);
         if (agx_bit(depends, id) && adjoint[id] && agx_hooked(t, id)) {
             adjoint[id] = agx_run_hooks(t, id, agx_handle(t, adjoint[id])).id;
             status = ag_tape_status(t);
@@ -365,6 +391,7 @@ static ag_status grad(const ag_value *y, const ag_value *seed, int ny, const ag_
     t->sweeping = false;
     if (status == AG_OK) status = collect(t, wrt, n, adjoint, top, dx);
 done:
+    ag_release(of, adjoint_bytes);
     ag_release(depends, depends_bytes);
     ag_release(adjoint, adjoint_bytes);
     return status;

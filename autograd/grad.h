@@ -73,7 +73,9 @@ AG_API void ag_zero_grad(ag_tape *t);
  *      ag_recompute_end(t, &h, 1);
  *
  *  A chain of n layers in segments of sqrt(n) holds about 2 sqrt(n) of them at a time, for one more forward pass.
- *  Reading a dropped value is AG_ERROR_STATE and names the segment; its adjoint may be retained, hooked and read.
+ *  Reading a dropped value is AG_ERROR_STATE and names the segment; its adjoint may be retained, hooked and read. In a sweep
+ *  over recorded gradients that is what reaches the value itself, without what its stand-ins get; with respect to it
+ *  ag_grad is right at any order.
  *  A segment inside another is part of it: what its end names is dropped with the outer one. A rewind to a mark before the
  *  begin forgets the segment; one to a mark inside it, after its end, leaves it ended and drops what the end kept.
  *  Errors: AG_ERROR_STATE (no segment is open; a sweep is running), AG_ERROR_VALUE (n is negative), AG_ERROR_STALE,

@@ -122,6 +122,8 @@ void agx_recompute_rewind(ag_tape *t, const ag_mark *m) {
     agx_recomputes *all = &t->recompute;
     all->newest = (agx_recompute *)(uintptr_t)m->recomputes;
     all->recorded = NULL;
+    for (agx_recompute *s = all->newest; s; s = s->previous)
+        while (s->again && s->again->from >= m->id) s->again = s->again->previous;
     agx_recompute *open = (agx_recompute *)(uintptr_t)m->recompute;
     agx_arena_mark to = {0};
     if (open && open->ended) { /* since the mark: its numbers are gone for good */
@@ -213,8 +215,11 @@ ag_status agx_recompute_record(ag_tape *t, uint32_t id) {
     if (!s || s == all->recorded) return AG_OK;
     const size_t bytes = ((size_t)s->last - s->first + 1) * sizeof(uint32_t);
     uint32_t *as = agx_arena_take(&t->arena, bytes, sizeof(uint32_t));
-    if (!as) return refuse(t, "recompute: ", AG_ERROR_MEMORY, "out of memory for a segment");
+    agx_recording *recording = agx_arena_take(&t->arena, sizeof *recording, 16);
+    if (!as || !recording) return refuse(t, "recompute: ", AG_ERROR_MEMORY, "out of memory for a segment");
     memset(as, 0, bytes);
+    *recording = (agx_recording){.previous = s->again, .from = t->head.next, .as = as};
+    s->again = recording;
     for (uint32_t i = s->first; i <= s->last; i++) {
         if (!dropped(t, i)) continue;
         const agx_record *r = agx_record_of(t, i);
@@ -226,4 +231,16 @@ ag_status agx_recompute_record(ag_tape *t, uint32_t id) {
     all->recorded = s;
     all->as = as;
     return AG_OK;
+}
+
+bool agx_recompute_stand_ins(const ag_tape *t, uint32_t id, uint32_t top, uint32_t *of) {
+    const agx_recompute *s = segment_at(t->recompute.newest, id);
+    bool any = false;
+    for (const agx_recording *a = s ? s->again : NULL; a; a = a->previous) {
+        const uint32_t other = a->as[id - s->first];
+        if (other == 0 || other > top) continue;
+        if (of) of[other] = id;
+        any = true;
+    }
+    return any;
 }

@@ -125,7 +125,14 @@ typedef struct agx_recompute {
     const char *name;
     uint32_t first, last; /* last: once it has ended */
     bool ended;
+    struct agx_recording *again; /* by recorded sweeps, newest first */
 } agx_recompute;
+/** A segment recorded again at the tape's end, from id `from` on. */
+typedef struct agx_recording {
+    struct agx_recording *previous;
+    uint32_t from;
+    uint32_t *as; /* the ids that stand for first..last; 0: still itself */
+} agx_recording;
 typedef struct agx_recomputes {
     agx_recompute *newest, *open; /* open: or NULL                                                          */
     uint32_t depth;               /* of begins without an end                                               */
@@ -366,6 +373,8 @@ ag_status agx_recompute_reach(ag_tape *t, uint32_t id);
 void agx_recompute_over(ag_tape *t);
 /** A recorded sweep comes to record `id`: see that what its rule reads is on the tape. */
 ag_status agx_recompute_record(ag_tape *t, uint32_t id);
+/** Mark what stands up to `top` for the dropped value `id`: of[stand-in] = id. of NULL: only look. Is there any? */
+bool agx_recompute_stand_ins(const ag_tape *t, uint32_t id, uint32_t top, uint32_t *of);
 /** The id whose numbers stand for those of `id`. */
 static inline uint32_t agx_numbers_at(const ag_tape *t, uint32_t id) {
     const agx_recompute *s = t->recompute.recorded;

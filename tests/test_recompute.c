@@ -162,6 +162,37 @@ START_TEST(sweeps_repeat_and_retain_and_hooks_see_what_is_inside) {
 }
 END_TEST
 
+/* What a first derivative read in place of a dropped value is that value to the second. */
+START_TEST(a_dropped_value_has_derivatives_of_every_order) {
+    ag_tape *t = tape_new();
+    ag_value x = vector(t, 2, (const double[]){1, 2}), d, wrt[2], both[2];
+    ag_recompute_begin(t, "s");
+    ag_value h = ag_mul_number(x, 2), c = ag_mul(ag_mul(h, h), h), y = ag_sum_all(c);
+    ck_assert_int_eq(ag_recompute_end(t, &y, 1), AG_OK);
+    const ag_mark m = ag_tape_mark(t);
+    for (int round = 0; round < 2; round++) {
+        ck_assert_int_eq(ag_hvp(y, &h, NULL, 1, &d), AG_OK);
+        VALUES(d, 12, 24); /* 6 h */
+        ck_assert_int_eq(ag_hessian(y, &h, 1, &d), AG_OK);
+        VALUES(d, 12, 0, 0, 24);
+        ck_assert_int_eq(ag_grad(&y, NULL, 1, &h, 1, &d), AG_OK);
+        ag_value third = d;
+        for (int k = 0; k < 2; k++) {
+            ag_value sum = ag_sum_all(third);
+            ck_assert_int_eq(ag_grad(&sum, NULL, 1, &h, 1, &third), AG_OK);
+        }
+        VALUES(third, 6, 6);
+        ag_value sum = ag_sum_all(d);
+        wrt[0] = x, wrt[1] = h;
+        ck_assert_int_eq(ag_grad(&sum, NULL, 1, wrt, 2, both), AG_OK); /* below it, too */
+        VALUES(both[0], 24, 48);
+        VALUES(both[1], 12, 24);
+        ck_assert_int_eq(ag_tape_rewind(t, m), AG_OK);
+    }
+    ag_tape_free(t);
+}
+END_TEST
+
 /* Tangents through a segment, once and twice: elementwise, fused and linear rows, one with several outputs. */
 START_TEST(forward_mode_runs_through_segments) {
     double seen[2][3][3];
@@ -388,6 +419,7 @@ Suite *recompute_suite(void) {
     tcase_add_test(c, a_recorded_gradient_has_the_same_bits);
     tcase_add_test(c, any_graph_has_the_same_bits_at_first_and_second_order);
     tcase_add_test(c, sweeps_repeat_and_retain_and_hooks_see_what_is_inside);
+    tcase_add_test(c, a_dropped_value_has_derivatives_of_every_order);
     tcase_add_test(c, forward_mode_runs_through_segments);
     tcase_add_test(c, reading_a_dropped_value_names_the_segment);
     tcase_add_test(c, an_operand_that_was_written_is_not_run_again);
