@@ -378,7 +378,12 @@ ag_inspection *ag_inspect(ag_value root, const ag_inspect_options *options, ag_e
         mark_differentiable(&w);
         copy_records(&w);
     }
-    if (!w.no_memory && derivatives) status = derive(&w, root.id);
+    if (!w.no_memory && derivatives) {
+        const bool anomaly = t->anomaly; /* a picture of infinities is what one wants to see then */
+        ag_anomaly(t, false);
+        status = derive(&w, root.id);
+        ag_anomaly(t, anomaly);
+    }
     return inspection_done(&w, status, error);
 }
 

@@ -7,7 +7,8 @@
  *     ag_inspection_free(seen);
  *
  * An inspection is a copy: it outlives the records, and making it leaves the tape and all gradients as they were.
- * Its derivatives come from the rows' own rules, run on the tape's end and rewound. Not here: pictures (export.h). */
+ * Its derivatives come from the rows' own rules, run on the tape's end and rewound; hooks are not called, and anomaly mode
+ * does not stop it. Not here: pictures (export.h). */
 #ifndef AUTOGRAD_INSPECT_H
 #define AUTOGRAD_INSPECT_H
 

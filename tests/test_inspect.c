@@ -198,6 +198,19 @@ START_TEST(a_range_shows_the_adjoints_that_the_tape_holds) {
 }
 END_TEST
 
+/* Whoever hunts an infinity wants to see it. */
+START_TEST(anomaly_mode_does_not_stop_a_look) {
+    ag_tape *t = ag_tape_new(&(ag_tape_options){.anomaly = true});
+    ag_value x = ag_scalar(t, 0), y = ag_sqrt(x);
+    ag_inspection *seen = inspect(y);
+    ck_assert(isinf(adjoint(seen, x)[0]));
+    ag_inspection_free(seen);
+    ck_assert_int_eq(ag_tape_status(t), AG_OK);
+    ck_assert_int_eq(ag_backward(y), AG_ERROR_NONFINITE); /* and the mode is on again */
+    ag_tape_free(t);
+}
+END_TEST
+
 START_TEST(failures_are_named_and_leave_the_tape_usable) {
     ag_tape *t = tape_new();
     ag_error error = {0};
@@ -275,6 +288,7 @@ Suite *inspect_suite(void) {
     tcase_add_test(c, a_zero_adjoint_passes_nothing_on);
     tcase_add_test(c, large_arrays_keep_their_numbers_to_themselves);
     tcase_add_test(c, a_range_shows_the_adjoints_that_the_tape_holds);
+    tcase_add_test(c, anomaly_mode_does_not_stop_a_look);
     tcase_add_test(c, failures_are_named_and_leave_the_tape_usable);
     tcase_add_test(c, any_failed_allocation_is_an_error_and_leaks_nothing);
     tcase_add_test(c, a_deep_graph_is_seen_and_written);
