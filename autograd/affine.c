@@ -58,7 +58,9 @@ static bool list_sum(const ag_tape *t, const ag_value *w, const ag_value *x, agx
 
 ag_value ag_affine(const ag_value *w, const ag_value *x, int n, ag_value b) {
     ag_tape *t = b.tape;
-    if (!t || n < 0) return ag_tape_fail(t, AG_ERROR_VALUE, "affine: n is negative: %d", n);
+    if (n < 0) return ag_tape_fail(t, AG_ERROR_VALUE, "affine: n is negative: %d", n);
+    if (n > 0 && (!w || !x)) return ag_tape_fail(t, AG_ERROR_VALUE, "affine: a list of %d operands is NULL", n);
+    if (!t) return affine_of_tensors(w, x, n, b); /* fails, on the tape of a factor */
     if (!ag_strip_live(&t->head, b) && !agx_live(t, b)) return affine_of_tensors(w, x, n, b);
     if (agx_is_wide(agx_entry(t, b.id))) return affine_of_tensors(w, x, n, b);
     const agx_arena_mark here = agx_arena_here(&t->arena);

@@ -296,6 +296,30 @@ START_TEST(affine_with_constants_detached_and_failed_operands) {
 }
 END_TEST
 
+START_TEST(affine_refuses_lists_that_are_missing) {
+    ag_tape *t = tape_new();
+    const ag_value a = ag_scalar(t, 3), v = ag_full(t, AG_F64, 1, &(int64_t){2}, 1), none = {0};
+    const struct {
+        const ag_value *w, *x;
+        ag_value b;
+        const char *says;
+    } wrong[] = {{NULL, &a, a, "affine: a list of 1 operands is NULL"},
+                 {&a, NULL, a, "affine: a list of 1 operands is NULL"},
+                 {NULL, &v, v, "affine: a list of 1 operands is NULL"},
+                 {&v, NULL, v, "affine: a list of 1 operands is NULL"},
+                 {&a, &v, none, "operand 0 is a failed value"}};
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
+        const ag_mark m = ag_tape_mark(t);
+        ck_assert(!ag_ok(ag_affine(wrong[i].w, wrong[i].x, 1, wrong[i].b)));
+        ck_assert_int_ne(ag_tape_rewind(t, m), AG_OK);
+        ck_assert_msg(strstr(ag_tape_message(t), wrong[i].says) != NULL, "%s", ag_tape_message(t));
+    }
+    ck_assert_double_eq(ag_item(ag_affine(NULL, NULL, 0, a)), 3);
+    ck_assert(ag_ok(ag_affine(NULL, NULL, 0, v)));
+    ag_tape_free(t);
+}
+END_TEST
+
 START_TEST(affine_is_one_record_for_weights_from_any_old_segment) {
     ag_tape *t = tape_new();
     ag_value w[3], x[3], b = ag_scalar(t, 1);
@@ -497,6 +521,7 @@ Suite *scalar_suite(void) {
     tcase_add_test(c, affine_counts_an_operand_as_often_as_it_occurs);
     tcase_add_test(c, affine_of_tensors_decomposes);
     tcase_add_test(c, affine_with_constants_detached_and_failed_operands);
+    tcase_add_test(c, affine_refuses_lists_that_are_missing);
     tcase_add_test(c, affine_is_one_record_for_weights_from_any_old_segment);
     tcase_add_test(c, a_scalar_broadcasts_over_a_tensor_on_either_side);
     tcase_add_test(c, a_scalar_may_pass_through_tensors_and_back);

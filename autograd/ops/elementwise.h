@@ -45,7 +45,7 @@ static inline ag_value ag_mul_number(ag_value x, double c);
 /** A neuron: b + sum_i w_i x_i, one record where all are scalars of the strip; otherwise it decomposes.
  *  Gradient: dw_i = dy x_i, dx_i = dy w_i, db = dy
  *  Edges:    n = 0 gives b
- *  Errors:   AG_ERROR_VALUE (n < 0) */
+ *  Errors:   AG_ERROR_VALUE (n < 0; w or x is NULL and n > 0) */
 AG_API ag_value ag_affine(const ag_value *w, const ag_value *x, int n, ag_value b);
 /** x^c, one record.
  *  Gradient: dx = dy c x^(c-1); c: none, it is a number
