@@ -1,8 +1,9 @@
 /* apply: recording one operation - check the operands, ask the row for shapes, find memory, run the forward, append.
  *
  * Everything but the inline push of scalar.h passes here. A failure leaves the tape as it was, but for the sticky
- * error. Not here: the catalogue (ops/), scalars whose operands all lie on the strip (scalar.c). */
-#include "tape_impl.h"
+ * error. Not here: the catalogue (ops/), scalars whose operands all lie on the strip (scalar.c), what is said of a
+ * mistake (refuse.c). */
+#include "apply_impl.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -12,98 +13,7 @@ enum { INLINE_OPERANDS = 8 };
 
 const ag_meta agx_scalar_meta = {.dtype = AG_F64, .rank = 0};
 
-/* All that lives only while one operation is being recorded. */
-typedef struct agx_call {
-    ag_tape *t;
-    const ag_op *op;
-    const ag_value *in;
-    uint32_t n;
-    const void *attrs;
-    ag_array *arrays;      /* (n) operands as forward sees them */
-    const ag_meta **metas; /* (n) */
-    agx_record *record[4]; /* outputs */
-    bool again;            /* run again for a sweep */
-    bool draws;            /* its random numbers come from the tape's generator */
-    ag_error *error;       /* not in here: an initialiser would clear all of its text */
-} call;
-
-/* ---- errors -------------------------------------------------------------------------------------------------------- */
-
-ag_status agx_operation_error(ag_tape *t, const ag_op *op, const ag_value *in, uint32_t n, ag_status status,
-                              const char *message) {
-    char before[140], after[360], scope[120];
-    const call *outer = t->composing;
-    if (outer && outer->op != op) { /* of what a composite records its caller knows nothing */
-        snprintf(before, sizeof before, "%.60s: %.60s: ", outer->op->name, op->name);
-        in = outer->in;
-        n = outer->n;
-    } else {
-        snprintf(before, sizeof before, "%.60s: ", op->name);
-    }
-    size_t at = 0;
-    after[0] = '\0';
-    for (uint32_t i = 0; i < n && at + 1 < sizeof after; i++) {
-        if (!ag_ok(in[i]) || in[i].tape != t) continue;
-        int m = snprintf(after + at, sizeof after - at, at ? ", " : "; operands ");
-        at += m > 0 ? (size_t)m : 0;
-        if (i == 6 && n > 7) {
-            snprintf(after + at, sizeof after - at, "... (%u in all)", (unsigned)n);
-            at = strlen(after);
-            break;
-        }
-        if (at < sizeof after) at += agx_value_text(t, in[i].id, after + at, sizeof after - at);
-    }
-    if (at + 1 < sizeof after && agx_scope_text(t, t->head.next, scope, sizeof scope)) {
-        snprintf(after + at, sizeof after - at, "; in scope '%s'", scope);
-    }
-    return agx_tape_error(t, status, before, message, after);
-}
-
-ag_value agx_refuse(const ag_op *op, const ag_value *in, uint32_t n, ag_status status, const char *format, ...) {
-    ag_tape *t = agx_tape_of(in, n, NULL);
-    char text[240];
-    va_list arguments;
-    va_start(arguments, format);
-    vsnprintf(text, sizeof text, format, arguments);
-    va_end(arguments);
-    if (!t) return (ag_value){0};
-    agx_operation_error(t, op, in, n, status, text);
-    return agx_failed(t);
-}
-
-ag_status agx_check_handles(ag_tape *t, const char *name, const ag_value *in, uint32_t n) {
-    for (uint32_t i = 0; i < n; i++) {
-        if (AG_LIKELY(in[i].tape == t && agx_live(t, in[i]))) continue;
-        char text[120];
-        if (in[i].tape && in[i].tape != t) {
-            snprintf(text, sizeof text, "operand %u belongs to another tape", (unsigned)i);
-            return agx_operation_error(t, &(const ag_op){.name = name}, in, n, AG_ERROR_FOREIGN, text);
-        }
-        if (in[i].id == 0) { /* silently, when the tape knows of a failure already */
-            if (t->failed) return AG_ERROR_FAILED;
-            snprintf(text, sizeof text, "operand %u is a failed value", (unsigned)i);
-            return agx_operation_error(t, &(const ag_op){.name = name}, in, n, AG_ERROR_FAILED, text);
-        }
-        snprintf(text, sizeof text, "operand %u (#%u) was rewound: its handle is stale", (unsigned)i,
-                 (unsigned)in[i].id);
-        return agx_operation_error(t, &(const ag_op){.name = name}, in, n, AG_ERROR_STALE, text);
-    }
-    return AG_OK;
-}
-
-ag_status agx_check_operands(ag_tape *t, const char *name, const ag_value *in, uint32_t n) {
-    ag_status status = agx_check_handles(t, name, in, n);
-    if (AG_LIKELY(status != AG_OK || !t->recompute.newest)) return status;
-    for (uint32_t i = 0; i < n; i++) {
-        const agx_record *r = agx_record_of(t, in[i].id);
-        if (!r || r->data) continue;
-        char text[140];
-        snprintf(text, sizeof text, "operand %u (#%u) was dropped at the end of recompute segment '%.40s'",
-                 (unsigned)i, (unsigned)in[i].id, agx_recompute_name(t, in[i].id));
-        return agx_operation_error(t, &(const ag_op){.name = name}, in, n, AG_ERROR_STATE, text);
-    }
-    return AG_OK;
-}
+typedef agx_call call;
 
 /* ---- memory and records ---------------------------------------------------------------------------------------------- */
 

@@ -185,7 +185,7 @@ struct ag_tape {
     uint32_t anomalous; /* the id that the tape failed for, while it may still get a label; 0: none */
     ag_tensor *aim;     /* where the next result of fitting shape goes: see agx_aim */
     ag_random random;
-    const struct agx_call *composing; /* the outermost composite that is being recorded, or NULL: apply.c */
+    const struct agx_call *composing; /* the outermost composite that is being recorded, or NULL: apply_impl.h */
     /* the sticky error */
     bool failed;
     ag_error error;
