@@ -176,8 +176,8 @@ void ag_zero_grad(ag_tape *t) {
             continue;
         }
         agx_record *r = e->u.wide;
-        if (!(r->flags & AGX_LEAF)) continue;
         r->flags &= (uint8_t)~AGX_INVALID;
+        if (!(r->flags & AGX_LEAF)) continue;
         if (r->bound && !t->private_gradients) ag_tensor_zero_grad(r->bound);
     }
     agx_privates_zero(t);

@@ -122,6 +122,12 @@ static ag_status hook_adjoint(ag_tape *t, uint32_t id) {
 /* After a failure at any point: no inner adjoint is left, and every leaf that may have been touched says so. */
 static void invalidate(ag_tape *t, uint32_t top) {
     agx_hooks_abandon(t);
+    for (agx_held *h = t->held; h; h = h->previous) { /* retained: some have this sweep's share, some do not */
+        if (h->leaf) continue;
+        agx_record *r = h->id <= top ? agx_record_of(t, h->id) : NULL;
+        if (r) r->flags |= AGX_INVALID;
+        if (!r && h->id <= top) h->scalar = NAN;
+    }
     for (uint32_t id = 1; id <= top; id++) {
         ag_entry *e = agx_entry(t, id);
         if (!agx_is_wide(e)) {

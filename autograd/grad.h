@@ -53,7 +53,7 @@ typedef ag_value ag_hook_fn(void *user, ag_value adjoint);
 AG_API ag_status ag_hook(ag_value v, ag_hook_fn *fn, void *user);
 
 /** Copy out the adjoint of a leaf or retained value as doubles; zeros before the first backward, and for a constant.
- *  Errors: AG_ERROR_STATE (an inner value that is not retained: its adjoint is not kept; a leaf's that is left over from a
+ *  Errors: AG_ERROR_STATE (an inner value that is not retained: its adjoint is not kept; one that is left over from a
  *          failed backward), AG_ERROR_SHAPE (n differs), AG_ERROR_STALE */
 AG_API ag_status ag_adjoint_f64(ag_value x, double *values, int64_t n);
 /** Zero the adjoints of all leaves on the tape: scalars, arrays and bound tensors' gradients (on a tape with private

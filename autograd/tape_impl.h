@@ -53,7 +53,7 @@ enum {
     AGX_LEAF = 1u << 1,       /* differentiable leaf                                                  */
     AGX_DETACHED = 1u << 2,   /* recorded under no_grad                                               */
     AGX_RETAIN = 1u << 3,     /* ag_retain was called                                                 */
-    AGX_INVALID = 1u << 4,    /* leaf without a tensor: its adjoint is left over from a failed sweep  */
+    AGX_INVALID = 1u << 4,    /* no tensor, or retained: its adjoint is left over from a failed sweep */
     AGX_HOOK = 1u << 5,       /* ag_hook was called                                                   */
     AGX_RECOMPUTED = 1u << 6, /* its numbers lie in the recompute arena; data NULL: dropped            */
     AGX_KEPT = 1u << 7        /* the end of its segment moved its numbers to the tape's arena         */

@@ -400,6 +400,37 @@ START_TEST(a_gradient_penalty_trains_through_the_gradient) {
 }
 END_TEST
 
+static ag_value refuses(void *user, ag_value dy) {
+    (void)user;
+    return ag_tape_fail(dy.tape, AG_ERROR_VALUE, "no");
+}
+
+/* Of two retained values the sweep that fails reaches one; neither sum means anything afterwards. */
+START_TEST(retained_adjoints_of_a_failed_backward_are_refused_until_they_are_zeroed) {
+    ag_tape *t = tape_new();
+    ag_value x = vector(t, 1, (const double[]){2}), low = ag_square(x), high = ag_square(low);
+    double got;
+    ag_retain(low);
+    ag_retain(high);
+    sweep(ag_sum_all(high));
+    const ag_mark m = ag_tape_mark(t);
+    ag_hook(low, refuses, NULL);
+    ck_assert_int_eq(ag_backward(ag_sum_all(high)), AG_ERROR_VALUE);
+    ck_assert_int_eq(ag_tape_rewind(t, m), AG_ERROR_VALUE);
+    const ag_value kept[] = {low, high};
+    for (int i = 0; i < 2; i++) {
+        ck_assert_int_eq(ag_adjoint_f64(kept[i], &got, 1), AG_ERROR_STATE);
+        require_failure(t, AG_ERROR_STATE, WORDS("failed backward"));
+        ag_tape_rewind(t, m);
+    }
+    ag_zero_grad(t);
+    sweep(ag_sum_all(high));
+    ck_assert_int_eq(ag_adjoint_f64(low, &got, 1), AG_OK);
+    ck_assert_double_eq(got, 8);
+    ag_tape_free(t);
+}
+END_TEST
+
 Suite *grad_suite(void) {
     Suite *s = suite_create("grad");
     TCase *c = tcase_create("grad");
@@ -421,6 +452,7 @@ Suite *grad_suite(void) {
     tcase_add_test(c, gradients_under_no_grad_are_constants);
     tcase_add_test(c, derivatives_of_any_order);
     tcase_add_test(c, a_product_of_hessian_and_vector);
+    tcase_add_test(c, retained_adjoints_of_a_failed_backward_are_refused_until_they_are_zeroed);
     tcase_add_test(c, a_gradient_penalty_trains_through_the_gradient);
     return s;
 }
