@@ -212,6 +212,17 @@ START_TEST(vectors_of_no_length_have_cosine_0) {
 }
 END_TEST
 
+START_TEST(a_scalar_is_a_vector_of_one_element) {
+    ag_tape *t = ag_tape_new(NULL);
+    const ag_value x = ag_array_leaf(t, AG_F64, 0, NULL, LIST(-4)), y = ag_scalar(t, 0.5);
+    ck_assert_double_eq(ag_item(ag_normalize(x, 2, 0, 1e-12)), -1);
+    ck_assert_double_eq(ag_item(ag_cosine_similarity(x, y, -1, 1e-8)), -1);
+    ck_assert_int_eq(ag_backward(ag_normalize(x, 2, 0, 8)), AG_OK);
+    EXPECT_ADJOINT(x, 0.125);
+    ag_tape_free(t);
+}
+END_TEST
+
 /* ---- mistakes -------------------------------------------------------------------------------------------------------------- */
 
 #define F(...) ag_full(t, AG_F32, (int)(sizeof(SHAPE(__VA_ARGS__)) / sizeof(int64_t)), SHAPE(__VA_ARGS__), 1)
@@ -300,6 +311,7 @@ Suite *losses_suite(void) {
     tcase_add_test(c, differences_at_their_corners);
     tcase_add_test(c, a_padding_row_is_read_and_gets_no_gradient);
     tcase_add_test(c, vectors_of_no_length_have_cosine_0);
+    tcase_add_test(c, a_scalar_is_a_vector_of_one_element);
     tcase_add_test(c, a_mistake_is_named_with_the_operation_that_was_called);
     suite_add_tcase(s, c);
     return s;

@@ -23,6 +23,7 @@ START_TEST(squeeze_takes_one_axis_or_all) {
     EXPECT(y, 0, 3, 1, 4, 2, 5);
     EXPECT_RANK_0(ag_squeeze(ag_full(t, AG_F64, 2, SHAPE(1, 1), 1), AG_ALL_AXES));
     EXPECT_RANK_0(ag_squeeze(ag_scalar(t, 1), AG_ALL_AXES));
+    EXPECT_RANK_0(ag_squeeze(ag_scalar(t, 1), -1)); /* a scalar counts as one axis of size 1 */
     ag_tape_free(t);
 }
 END_TEST

@@ -26,6 +26,7 @@ START_TEST(transpose_and_permute_move_elements_where_they_belong) {
     ag_value x = ramp(t, 2, SHAPE(2, 3));
     EXPECT_SHAPE(ag_transpose(x, 0, 1), 3, 2);
     EXPECT(ag_transpose(x, 0, -1), 0, 3, 1, 4, 2, 5);
+    ck_assert_double_eq(ag_item(ag_transpose(ag_scalar(t, 7), 0, -1)), 7); /* which counts as one axis */
     ag_value cube = ramp(t, 3, SHAPE(2, 3, 2)), turned = ag_permute(cube, AXES(1, -1, 0), 3);
     EXPECT_SHAPE(turned, 3, 2, 2);
     EXPECT(turned, 0, 6, 1, 7, 2, 8, 3, 9, 4, 10, 5, 11);

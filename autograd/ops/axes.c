@@ -74,8 +74,13 @@ static ag_status squeeze_infer(const ag_query *q, ag_meta *out) {
         }
         return AG_OK;
     }
-    ag_status status = ag_axis(a->axis, x->rank, &axis, q->error);
+    ag_status status = agx_lane_axis(a->axis, x->rank, &axis, q->error);
     if (status != AG_OK) return status;
+    if (x->rank == 0) {
+        *out = *x;
+        out->offset = 0;
+        return AG_OK;
+    }
     if (x->dim[axis] != 1)
         return ag_fail(q->error, AG_ERROR_SHAPE, "axis %d has size %" PRId64 ", not 1", axis, x->dim[axis]);
     agx_drop_axis(x, axis, out);
@@ -94,10 +99,11 @@ static const ag_probe_case squeeze_cases[] = {
     {&(const agx_axis_attrs){-1}, 1, {{AG_F64, 2, {3, 1}, 0, 0}}},
     {&(const agx_axis_attrs){1}, 1, {{AG_F64, 4, {2, 1, 3, 1}, 0, 0}}},
     {&(const agx_axis_attrs){0}, 1, {{AG_F64, 2, {1, 0}, 0, 0}}},
+    {&(const agx_axis_attrs){-1}, 1, {{AG_F64, 0, {0}, 0, 0}}},
     {&(const agx_axis_attrs){AG_ALL_AXES}, 1, {{AG_F64, 4, {2, 1, 3, 1}, 0, 0}}},
     {&(const agx_axis_attrs){AG_ALL_AXES}, 1, {{AG_F64, 2, {1, 1}, 0, 0}}},
 };
-static const ag_probe squeeze_probe = {.lo = {-2}, .hi = {2}, .n_cases = 6, .cases = squeeze_cases};
+static const ag_probe squeeze_probe = {.lo = {-2}, .hi = {2}, .n_cases = 7, .cases = squeeze_cases};
 
 const ag_op agx_op_squeeze = {
     .name = "squeeze",

@@ -145,6 +145,11 @@ static inline void agx_copy_shape(const ag_meta *x, ag_meta *out) {
     for (int k = 0; k < x->rank; k++) out->dim[k] = x->dim[k];
 }
 
+/** An axis of an array; a scalar counts as one axis of size 1, as in PyTorch. */
+static inline ag_status agx_lane_axis(int64_t axis, int rank, int *out, ag_error *error) {
+    return ag_axis(axis, rank > 0 ? rank : 1, out, error);
+}
+
 /** The layout of x without an axis; offset 0. */
 static inline void agx_drop_axis(const ag_meta *x, int axis, ag_meta *out) {
     out->dtype = x->dtype;

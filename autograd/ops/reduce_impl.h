@@ -40,11 +40,6 @@ static inline ag_value agx_scatter_zeros(const ag_meta *x, ag_value src, int axi
     return ag_scatter_add(ag_full(src.tape, x->dtype, x->rank, x->dim, 0), axis, index, src);
 }
 
-/** An axis of an array; a scalar counts as one axis of size 1, as in PyTorch. */
-static inline ag_status agx_lane_axis(int64_t axis, int rank, int *out, ag_error *error) {
-    return ag_axis(axis, rank > 0 ? rank : 1, out, error);
-}
-
 /** An array around one axis: (outer, n, inner). */
 typedef struct agx_lanes {
     int64_t outer, n, inner;

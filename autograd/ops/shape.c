@@ -177,11 +177,12 @@ ag_value ag_reshape(ag_value x, int rank, const int64_t *dim) {
 static ag_status transpose_infer(const ag_query *q, ag_meta *out) {
     const agx_transpose_attrs *a = q->attrs;
     int i = 0, j = 0;
-    ag_status status = ag_axis(a->axis0, q->in[0]->rank, &i, q->error);
-    if (status == AG_OK) status = ag_axis(a->axis1, q->in[0]->rank, &j, q->error);
+    ag_status status = agx_lane_axis(a->axis0, q->in[0]->rank, &i, q->error);
+    if (status == AG_OK) status = agx_lane_axis(a->axis1, q->in[0]->rank, &j, q->error);
     if (status != AG_OK) return status;
     *out = *q->in[0];
     out->offset = 0;
+    if (out->rank == 0) return AG_OK;
     out->dim[i] = q->in[0]->dim[j];
     out->dim[j] = q->in[0]->dim[i];
     out->stride[i] = q->in[0]->stride[j];
@@ -200,12 +201,13 @@ static const ag_field transpose_fields[] = {
     {"axis1", AG_FIELD_INT, offsetof(agx_transpose_attrs, axis1), -1},
 };
 static const ag_probe_case transpose_cases[] = {
+    {&(const agx_transpose_attrs){0, -1}, 1, {{AG_F64, 0, {0}, 0, 0}}},
     {&(const agx_transpose_attrs){0, 0}, 1, {{AG_F64, 1, {3}, 0, 0}}},
     {&(const agx_transpose_attrs){0, 1}, 1, {{AG_F64, 2, {2, 3}, 0, 0}}},
     {&(const agx_transpose_attrs){-1, 0}, 1, {{AG_F64, 4, {2, 3, 1, 2}, 0, 0}}},
     {&(const agx_transpose_attrs){-2, -1}, 1, {{AG_F64, 3, {2, 0, 3}, 0, 0}}},
 };
-static const ag_probe transpose_probe = {.lo = {-2}, .hi = {2}, .n_cases = 4, .cases = transpose_cases};
+static const ag_probe transpose_probe = {.lo = {-2}, .hi = {2}, .n_cases = 5, .cases = transpose_cases};
 
 const ag_op agx_op_transpose = {
     .name = "transpose",

@@ -12,6 +12,7 @@ AG_BEGIN_DECLS
  *  Memory:   a view where strides can describe it; else a copy is recorded first (two records) */
 AG_API ag_value ag_reshape(ag_value x, int rank, const int64_t *dim);
 /** Two axes swapped. A view.
+ *  Edges:    a scalar counts as one axis, as in PyTorch; so for ag_squeeze
  *  Gradient: dx = dy, swapped back
  *  Errors:   AG_ERROR_AXIS */
 AG_API ag_value ag_transpose(ag_value x, int axis0, int axis1);

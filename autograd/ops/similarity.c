@@ -20,7 +20,7 @@ typedef struct cosine_loss_attrs {
 
 static ag_status check_axis(ag_build *b, int64_t axis, int rank, int *at) {
     ag_error error = {0};
-    const ag_status status = ag_axis(axis, rank, at, &error);
+    const ag_status status = agx_lane_axis(axis, rank, at, &error);
     return status == AG_OK ? AG_OK : ag_build_fail(b, status, "%s", error.message);
 }
 
@@ -62,6 +62,7 @@ static const ag_field cosine_fields[] = {
 #define COSINE(axis)                                                                                              \
     &(const cosine_attrs) { axis, 1e-8 }
 static const ag_probe_case cosine_cases[] = {
+    {COSINE(0), 2, {{AG_F64, 0, {0}, 0, 0}, {AG_F64, 0, {0}, 0, 0}}},
     {COSINE(0), 2, {{AG_F64, 1, {3}, 0, 0}, {AG_F64, 1, {3}, 0, 0}}},
     {COSINE(1), 2, {{AG_F64, 2, {2, 3}, 0, 0}, {AG_F64, 2, {2, 3}, 0, 0}}},
     {COSINE(-1), 2, {{AG_F64, 3, {2, 1, 3}, 0, 0}, {AG_F64, 1, {3}, 0, 0}}},
@@ -69,7 +70,7 @@ static const ag_probe_case cosine_cases[] = {
     {COSINE(1), 2, {{AG_F64, 2, {0, 3}, 0, 0}, {AG_F64, 2, {0, 3}, 0, 0}}},
 };
 #undef COSINE
-static const ag_probe cosine_probe = {.lo = {0.3, -2}, .hi = {2, -0.3}, .n_cases = 5, .cases = cosine_cases};
+static const ag_probe cosine_probe = {.lo = {0.3, -2}, .hi = {2, -0.3}, .n_cases = 6, .cases = cosine_cases};
 
 const ag_op agx_op_cosine_similarity = {
     .name = "cosine_similarity",
@@ -109,12 +110,12 @@ static const ag_field normalize_fields[] = {
 #define NORMALIZE(axis, p)                                                                                        \
     &(const normalize_attrs) { axis, p, 1e-12 }
 static const ag_probe_case normalize_cases[] = {
-    {NORMALIZE(0, 2), 1, {{AG_F64, 1, {3}, 0, 0}}},       {NORMALIZE(1, 2), 1, {{AG_F64, 2, {2, 3}, 0, 0}}},
-    {NORMALIZE(0, 3), 1, {{AG_F64, 3, {2, 1, 3}, 0, 0}}}, {NORMALIZE(-2, 1), 1, {{AG_F64, 4, {1, 2, 3, 2}, 0, 0}}},
-    {NORMALIZE(1, 2), 1, {{AG_F64, 2, {0, 3}, 0, 0}}},
+    {NORMALIZE(0, 2), 1, {{AG_F64, 0, {0}, 0, 0}}},           {NORMALIZE(0, 2), 1, {{AG_F64, 1, {3}, 0, 0}}},
+    {NORMALIZE(1, 2), 1, {{AG_F64, 2, {2, 3}, 0, 0}}},        {NORMALIZE(0, 3), 1, {{AG_F64, 3, {2, 1, 3}, 0, 0}}},
+    {NORMALIZE(-2, 1), 1, {{AG_F64, 4, {1, 2, 3, 2}, 0, 0}}}, {NORMALIZE(1, 2), 1, {{AG_F64, 2, {0, 3}, 0, 0}}},
 };
 #undef NORMALIZE
-static const ag_probe normalize_probe = {.lo = {0.3}, .hi = {2}, .n_cases = 5, .cases = normalize_cases};
+static const ag_probe normalize_probe = {.lo = {0.3}, .hi = {2}, .n_cases = 6, .cases = normalize_cases};
 
 const ag_op agx_op_normalize = {
     .name = "normalize",

@@ -7,7 +7,8 @@
 AG_BEGIN_DECLS
 
 /** The cosine of the angle between vectors along an axis: sum (x / max(|x|, eps)) (y / max(|y|, eps)). It decomposes.
- *  Shapes:   x and y broadcast; axis of the shape they have together, which the result is without
+ *  Shapes:   x and y broadcast; axis of the shape they have together, which the result is without. A scalar counts as
+ *            one axis of size 1; so for ag_normalize
  *  Gradient: dx = (y/|y| - cos x/|x|) / |x|, and dy so
  *  Edges:    a vector shorter than eps (of PyTorch's default 1e-8) is divided by eps, also in the gradient: 0 has cosine 0
  *            with everything; 1e200 does not overflow
