@@ -65,6 +65,7 @@ START_TEST(parts_of_a_plane_overlap_where_it_does_not_divide) {
     EXPECT(ag_adaptive_max_pool2d(ag_unsqueeze(x, 0), 1, 2), 6, 8);
     EXPECT(ag_upsample_nearest1d_to(x, 3), 1, 2, 4);
     EXPECT(ag_upsample_nearest1d(x, 0.5), 1, 6);
+    EXPECT(ag_upsample_nearest1d(ag_slice(x, 1, 0, 2, 1), 1.3), 1, 1); /* the size stays, the elements do not */
     EXPECT(ag_upsample_nearest2d(ag_unsqueeze(ag_slice(x, 1, 0, 2, 1), 0), 2), 1, 1, 2, 2, 1, 1, 2, 2);
     EXPECT_SHAPE(ag_adaptive_avg_pool2d(ag_unsqueeze(x, 0), 0, 2), 1, 0, 2);
     ag_tape_free(t);
