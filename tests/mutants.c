@@ -11,8 +11,9 @@
  *
  * The environment variable GRADUS_MUTANT, set to a name as --list prints it, tries that one alone and says what kills it.
  *
- * Every mutant is tried in a process of its own, and every Check test in one of its own below that. A process that
- * outlives its time counts as killed, as does a test that crashes; both are counted apart. */
+ * Every mutant is tried in a process of its own, in which all tests run: a process for each of them too (CK_FORK=yes)
+ * would cost more than the tests. One that outlives its time counts as killed, as does one that crashes; both are
+ * counted apart. */
 #define _DEFAULT_SOURCE
 #include <check.h>
 #include <errno.h>
@@ -249,6 +250,7 @@ int main(int argc, char **argv) {
     if (optind != argc - 1 || jobs < 1 || jobs > JOBS) return usage(argv[0]);
     cases = argv[optind];
     setenv("CK_DEFAULT_TIMEOUT", "60", 1);
+    setenv("CK_FORK", "no", 0);
 
     const size_t most = 1 << 15;
     result *results =
