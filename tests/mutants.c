@@ -11,9 +11,8 @@
  *
  * The environment variable GRADUS_MUTANT, set to a name as --list prints it, tries that one alone and says what kills it.
  *
- * Every mutant is tried in a process of its own, in which all tests run: a process for each of them too (CK_FORK=yes)
- * would cost more than the tests. One that outlives its time counts as killed, as does one that crashes; both are
- * counted apart. */
+ * Every mutant is tried in a process of its own, and every suite in one below that; one for each test, too (CK_FORK=yes),
+ * would cost more than the tests. What outlives its time counts as killed, as does what crashes; both are counted apart. */
 #define _DEFAULT_SOURCE
 #include <check.h>
 #include <errno.h>
@@ -50,11 +49,10 @@ typedef struct result {
 static const char *cases; /* DIR */
 static bool quick;        /* leave out the suites: a lower bound, in a fraction of the time */
 
-static bool run_suite(Suite *suite, const char *name, result *out) {
+static void run_tests(Suite *suite, const char *name, result *out) {
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_SILENT);
-    const int failed = srunner_ntests_failed(runner);
-    if (failed > 0) {
+    if (srunner_ntests_failed(runner) > 0) {
         TestResult **failure = srunner_failures(runner);
         const char *message = tr_msg(failure[0]);
         out->verdict = FAILED;
@@ -63,7 +61,23 @@ static bool run_suite(Suite *suite, const char *name, result *out) {
         free(failure);
     }
     srunner_free(runner);
-    return failed == 0;
+}
+
+/* In a process of its own: operations that one suite registers are none of the next one's business. */
+static bool run_suite(Suite *(*suite)(void), const char *name, result *out) {
+    int status = 0;
+    fflush(NULL);
+    const pid_t pid = fork();
+    if (pid == 0) {
+        run_tests(suite(), name, out);
+        _exit(0);
+    }
+    while (pid > 0 && waitpid(pid, &status, 0) < 0 && errno == EINTR) continue;
+    if (pid < 0 || status != 0) {
+        out->verdict = pid < 0 ? BROKEN : CRASHED;
+        snprintf(out->by, sizeof out->by, "%s: the process ended with status %#x", name, (unsigned)status);
+    }
+    return out->verdict == SURVIVED;
 }
 
 static bool run_conformance(const char *dtype, result *out) {
@@ -81,7 +95,7 @@ static bool run_registry(const char *operation, result *out) {
         setenv("GRADUS_OPERATION", operation, 1);
     else
         unsetenv("GRADUS_OPERATION");
-    return run_suite(registry_suite(), "registry", out);
+    return run_suite(registry_suite, "registry", out);
 }
 
 /* Every test, until one fails. What is wrong in f32 alone shows nowhere sooner than in its cases. */
@@ -91,7 +105,7 @@ static void run_all(const char *operation, bool single, result *out) {
     if (!single && !run_conformance("f32", out)) return;
     if (quick) return;
 #define RUN(name)                                                                                                 \
-    if (!run_suite(name##_suite(), #name, out)) return;
+    if (!run_suite(name##_suite, #name, out)) return;
     SUITES(RUN)
 #undef RUN
 }
