@@ -9,14 +9,14 @@
 #include <string.h>
 
 ag_status nn_params_save(const nn_params *p, const char *path, const char *const *metadata, ag_error *error) {
-    const size_t n = nn_params_count(p), bytes = n * sizeof(void *); /* no overflow: n tensors exist */
+    const size_t n = nn_params_kept(p), bytes = n * sizeof(void *); /* no overflow: n tensors exist */
     ag_tensor **tensors = ag_alloc(bytes);
     const char **names = ag_alloc(bytes);
     ag_status status;
     if (tensors && names) {
         for (size_t i = 0; i < n; i++) {
-            tensors[i] = nn_params_tensor(p, i);
-            names[i] = nn_params_name(p, i);
+            tensors[i] = nn_params_keep(p, i);
+            names[i] = ag_tensor_name(tensors[i]);
         }
         status = ag_safetensors_write(path, tensors, names, n, metadata, error);
     } else {
@@ -61,14 +61,14 @@ static const char *shape_text(const ag_meta *meta, char *text, size_t size) {
 }
 
 static void compare(const nn_params *p, const ag_safetensors *file, complaint *c) {
-    for (size_t i = 0; i < nn_params_count(p); i++) {
-        const char *name = nn_params_name(p, i);
+    for (size_t i = 0; i < nn_params_kept(p); i++) {
+        const char *name = ag_tensor_name(nn_params_keep(p, i));
         const ag_tensor *found = ag_safetensors_find(file, name);
         if (!found) {
             complain(c, "\"%s\" is missing", name);
             continue;
         }
-        const ag_meta *want = ag_tensor_meta(nn_params_tensor(p, i)), *have = ag_tensor_meta(found);
+        const ag_meta *want = ag_tensor_meta(nn_params_keep(p, i)), *have = ag_tensor_meta(found);
         char a[AG_META_TEXT], b[AG_META_TEXT];
         if (!ag_meta_same_shape(want, have))
             complain(c, "\"%s\" is %s, should be %s", name, shape_text(have, a, sizeof a),
@@ -94,9 +94,9 @@ ag_status nn_params_load(nn_params *p, const char *path, ag_error *error) {
         if (c.left_out) (void)snprintf(more, sizeof more, ", and %zu more", c.left_out);
         status = ag_fail(error, AG_ERROR_FORMAT, "%s does not fit the network: %s%s", path, c.text, more);
     } else {
-        for (size_t i = 0; i < nn_params_count(p); i++) {
-            ag_tensor *x = nn_params_tensor(p, i);
-            const ag_tensor *from = ag_safetensors_find(file, nn_params_name(p, i));
+        for (size_t i = 0; i < nn_params_kept(p); i++) {
+            ag_tensor *x = nn_params_keep(p, i);
+            const ag_tensor *from = ag_safetensors_find(file, ag_tensor_name(x));
             const size_t bytes = ag_meta_bytes(ag_tensor_meta(x));
             if (bytes) memcpy(ag_tensor_write(x), ag_tensor_data(from), bytes);
         }

@@ -73,31 +73,48 @@ static ag_status check_name(const nn_module *m, const char *name, ag_error *erro
     return AG_OK;
 }
 
-nn_param *nn_module_param(nn_module *m, const char *name, int rank, const int64_t *dim, nn_init init,
-                          ag_error *error) {
+static nn_param *declare(nn_module *m, const char *name, const nn_param *model, const int64_t *dim,
+                         ag_error *error) {
     if (check_name(m, name, error)) return NULL;
     ag_error why = {AG_OK, ""};
     ag_meta meta; /* only to judge the shape, at the widest dtype a parameter can have */
-    if (ag_meta_init(&meta, AG_F64, rank, dim, &why)) {
+    if (ag_meta_init(&meta, AG_F64, model->rank, dim, &why)) {
         (void)ag_fail(error, why.status, "module %s, parameter \"%s\": %s", m->type, name, why.message);
         return NULL;
     }
-    nn_param *p = ag_alloc_zeroed(sizeof *p);
-    if (p) p->name = ag_copy_string(name);
-    if (!p || !p->name) {
+    nn_param *p = ag_alloc(sizeof *p);
+    char *copy = ag_copy_string(name);
+    if (!p || !copy) {
         ag_release(p, sizeof *p);
+        ag_release_string(copy);
         (void)ag_fail(error, AG_ERROR_MEMORY, "module %s, parameter \"%s\": no memory", m->type, name);
         return NULL;
     }
-    p->rank = rank;
-    for (int k = 0; k < rank; k++) p->dim[k] = dim[k];
-    p->init = init;
+    *p = *model;
+    p->name = copy;
+    for (int k = 0; k < p->rank; k++) p->dim[k] = dim[k];
     if (m->last_param)
         m->last_param->next = p;
     else
         m->params = p;
     m->last_param = p;
     return p;
+}
+
+nn_param *nn_module_param(nn_module *m, const char *name, int rank, const int64_t *dim, nn_init init,
+                          ag_error *error) {
+    return declare(m, name, &(const nn_param){.rank = rank, .init = init}, dim, error);
+}
+
+nn_param *nn_module_buffer(nn_module *m, const char *name, ag_dtype dtype, int rank, const int64_t *dim,
+                           double value, ag_error *error) {
+    if (dtype != AG_I64 && !(dtype < AG_DTYPE_COUNT && ag_dtype_is_float(dtype))) {
+        (void)ag_fail(error, AG_ERROR_DTYPE, "module %s, buffer \"%s\": needs i64 or a floating dtype", m->type,
+                      name ? name : "");
+        return NULL;
+    }
+    const nn_param model = {.rank = rank, .init = nn_init_constant(value), .buffer = true, .dtype = dtype};
+    return declare(m, name, &model, dim, error);
 }
 
 ag_status nn_module_child(nn_module *m, const char *name, nn_module *child, ag_error *error) {
@@ -139,5 +156,5 @@ ag_value nn_use(nn_pass *pass, nn_param *p) {
     if (!p->tensor)
         return ag_tape_fail(pass->tape, AG_ERROR_STATE,
                             "nn_use: parameter \"%s\" has no numbers yet: call nn_params_new", p->name);
-    return ag_leaf(pass->tape, p->tensor);
+    return p->buffer ? ag_constant(pass->tape, p->tensor) : ag_leaf(pass->tape, p->tensor);
 }

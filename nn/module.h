@@ -13,8 +13,8 @@
  *         return s && s->gain ? &s->base : nn_module_free_null(&s->base);
  *     }
  *
- * Parameters are declared, not allocated: nn_params_new (param.h) walks a finished tree, packs them all into
- * one slab and initialises them. Not here: any derivative. */
+ * Parameters, and buffers (state that is not trained), are declared, not allocated: nn_params_new (param.h) walks a
+ * finished tree, packs the parameters into one slab and initialises all. Not here: any derivative. */
 #ifndef NN_MODULE_H
 #define NN_MODULE_H
 
@@ -57,6 +57,8 @@ struct nn_param {
     int rank;
     int64_t dim[AG_MAX_RANK];
     nn_init init;
+    bool buffer;    /* state that is not trained                                            */
+    ag_dtype dtype; /* of a buffer: AG_I64, or a floating one for that of the parameters    */
     ag_tensor *tensor;
     nn_param *next;
 };
@@ -76,6 +78,11 @@ NN_API void *nn_module_free_null(nn_module *m);
  *  Memory: the declaration belongs to m; no numbers before nn_params_new */
 NN_API nn_param *nn_module_param(nn_module *m, const char *name, int rank, const int64_t *dim, nn_init init,
                                  ag_error *error);
+/** Declare state that is kept and saved with the parameters, but not trained: a running mean, a count. It begins with
+ *  `value` throughout. dtype AG_I64, or a floating dtype: that of the parameters, whichever it is.
+ *  Errors: as nn_module_param; AG_ERROR_DTYPE (neither floating nor i64) */
+NN_API nn_param *nn_module_buffer(nn_module *m, const char *name, ag_dtype dtype, int rank, const int64_t *dim,
+                                  double value, ag_error *error);
 /** Take ownership of a child under a name. A NULL child (one that failed to be made) fails with the error that is
  *  in `error` already. On failure m is as it was, and the child still the caller's.
  *  Errors: AG_ERROR_NAME (empty, has a dot, or taken), AG_ERROR_STATE (the child has a parent, or is m or above
@@ -85,7 +92,7 @@ NN_API ag_status nn_module_child(nn_module *m, const char *name, nn_module *chil
 /** Run a module inside a scope of its name; the root, which has none, in the scope around it.
  *  Errors: kept by the tape: AG_ERROR_VALUE (m is NULL), and those of the layer */
 NN_API ag_value nn_forward(nn_module *m, nn_pass *pass, ag_value x);
-/** The parameter as a leaf on the pass's tape: backward adds into the gradient of its tensor.
+/** The parameter as a leaf on the pass's tape: backward adds into the gradient of its tensor. A buffer: as a constant.
  *  Shapes: y (dim...), of the dtype given to nn_params_new
  *  Errors: kept by the tape: AG_ERROR_STATE (not packed by nn_params_new), AG_ERROR_VALUE (p is NULL) */
 NN_API ag_value nn_use(nn_pass *pass, nn_param *p);

@@ -1,4 +1,4 @@
-/* param: the slab and the names of its parts.
+/* param: the slab and the names of its parts, and the buffers beside it.
  *
  * The slab is one rank-1 tensor. Part k begins at a multiple of 64 bytes; what lies between parts is zero, in the
  * data and in the gradient, and stays so: update rules map zeros to zeros, and nothing else writes there.
@@ -25,12 +25,13 @@ typedef struct entry { /* found by its tensor's name */
 } entry;
 
 struct nn_params {
-    size_t count;
-    int64_t elements;    /* padding not counted */
+    size_t count;        /* parameters */
+    size_t kept;         /* and buffers, which come after them in the lists */
+    int64_t elements;    /* of the parameters, padding not counted */
     ag_tensor *slab;     /* (padded elements) */
     ag_tensor *gradient; /* the same shape, over the slab's gradient buffer */
-    ag_tensor **tensor;  /* (count), parts of the slab */
-    entry *entry;        /* (count) */
+    ag_tensor **tensor;  /* (kept): parts of the slab, then buffers of their own */
+    entry *entry;        /* (kept) */
     entry *by_path;
 };
 
@@ -72,6 +73,8 @@ static ag_status survey(nn_module *root, ag_dtype dtype, nn_params *p, int64_t *
             if (declared->tensor)
                 return ag_fail(error, AG_ERROR_STATE, "nn_params_new: parameter \"%s\" is packed already",
                                ag_tensor_name(declared->tensor));
+            p->kept++;
+            if (declared->buffer) continue;
             int64_t elements, length;
             if (!extent(declared, dtype, &elements, &length) || length > INT64_MAX - *padded)
                 return ag_fail(error, AG_ERROR_SHAPE, "nn_params_new: too many elements at \"%s\"",
@@ -84,13 +87,12 @@ static ag_status survey(nn_module *root, ag_dtype dtype, nn_params *p, int64_t *
     return AG_OK;
 }
 
-/* Cuts one parameter out of the slab, names it, enters it in the table and gives it its first values. */
-static ag_status pack(nn_params *p, size_t i, const nn_module *root, const nn_module *m, nn_param *declared,
-                      int64_t offset, ag_random *random, ag_error *error) {
+/* Names tensor i by its path and enters it in the table. */
+static ag_status enter(nn_params *p, size_t i, const nn_module *root, const nn_module *m, nn_param *declared,
+                       ag_error *error) {
     entry *e = &p->entry[i];
     e->declared = declared;
-    e->tensor = p->tensor[i] = ag_tensor_part(p->slab, offset, declared->rank, declared->dim, error);
-    if (!e->tensor) return error && error->status ? error->status : AG_ERROR_MEMORY;
+    e->tensor = p->tensor[i];
     char *path = path_of(root, m, declared);
     ag_status status = path ? ag_tensor_set_name(e->tensor, path) : AG_ERROR_MEMORY;
     ag_release_string(path);
@@ -100,18 +102,39 @@ static ag_status pack(nn_params *p, size_t i, const nn_module *root, const nn_mo
         if (!e->hh.tbl) status = AG_ERROR_MEMORY;
     }
     if (status) return ag_fail(error, status, "nn_params_new: no memory for the name of \"%s\"", declared->name);
-    ag_error why = {AG_OK, ""};
-    status = nn_init_fill(declared->init, e->tensor, random, &why);
-    if (status) return ag_fail(error, status, "parameter \"%s\": %s", ag_tensor_name(e->tensor), why.message);
     return AG_OK;
+}
+
+/* Parameter i: a part of the slab, with its first values. */
+static ag_status pack(nn_params *p, size_t i, const nn_module *root, const nn_module *m, nn_param *declared,
+                      int64_t offset, ag_random *random, ag_error *error) {
+    p->tensor[i] = ag_tensor_part(p->slab, offset, declared->rank, declared->dim, error);
+    if (!p->tensor[i]) return error && error->status ? error->status : AG_ERROR_MEMORY;
+    ag_status status = enter(p, i, root, m, declared, error);
+    if (status) return status;
+    ag_error why = {AG_OK, ""};
+    status = nn_init_fill(declared->init, p->tensor[i], random, &why);
+    if (status) return ag_fail(error, status, "parameter \"%s\": %s", ag_tensor_name(p->tensor[i]), why.message);
+    return AG_OK;
+}
+
+/* Buffer i: a tensor of its own. */
+static ag_status set_aside(nn_params *p, size_t i, const nn_module *root, const nn_module *m, nn_param *declared,
+                           ag_dtype dtype, ag_error *error) {
+    ag_error why = {AG_OK, ""};
+    p->tensor[i] = ag_tensor_new(declared->dtype == AG_I64 ? AG_I64 : dtype, declared->rank, declared->dim, &why);
+    if (!p->tensor[i]) return ag_fail(error, why.status, "buffer \"%s\": %s", declared->name, why.message);
+    ag_status status = enter(p, i, root, m, declared, error);
+    if (!status) status = ag_tensor_fill(p->tensor[i], declared->init.a);
+    return status;
 }
 
 static ag_status pack_all(nn_params *p, nn_module *root, ag_dtype dtype, int64_t padded, uint64_t seed,
                           ag_error *error) {
     size_t bytes;
-    if (!ag_size_mul(p->count, sizeof *p->entry, &bytes) || !(p->entry = ag_alloc_zeroed(bytes)) ||
-        !(p->tensor = ag_alloc_zeroed(p->count * sizeof *p->tensor)))
-        return ag_fail(error, AG_ERROR_MEMORY, "nn_params_new: no memory for %zu parameters", p->count);
+    if (!ag_size_mul(p->kept, sizeof *p->entry, &bytes) || !(p->entry = ag_alloc_zeroed(bytes)) ||
+        !(p->tensor = ag_alloc_zeroed(p->kept * sizeof *p->tensor)))
+        return ag_fail(error, AG_ERROR_MEMORY, "nn_params_new: no memory for %zu parameters", p->kept);
     ag_error why = {AG_OK, ""};
     p->slab = ag_tensor_new(dtype, 1, &padded, &why);
     if (!p->slab) return ag_fail(error, why.status, "nn_params_new: the slab: %s", why.message);
@@ -121,12 +144,14 @@ static ag_status pack_all(nn_params *p, nn_module *root, ag_dtype dtype, int64_t
         return ag_fail(error, AG_ERROR_MEMORY, "nn_params_new: no memory for a gradient of %lld %s",
                        (long long)padded, ag_dtype_name(dtype));
     ag_random random = {seed, 0};
-    size_t i = 0;
+    size_t i = 0, buffer = p->count;
     int64_t offset = 0;
     for (nn_module *m = root; m; m = nnx_module_after(root, m)) {
         for (nn_param *declared = m->params; declared; declared = declared->next) {
-            ag_status status = pack(p, i++, root, m, declared, offset, &random, error);
+            ag_status status = declared->buffer ? set_aside(p, buffer++, root, m, declared, dtype, error)
+                                                : pack(p, i++, root, m, declared, offset, &random, error);
             if (status) return status;
+            if (declared->buffer) continue;
             int64_t elements, length = 0;
             (void)extent(declared, dtype, &elements, &length); /* it fitted when the slab was measured */
             offset += length;
@@ -154,7 +179,7 @@ nn_params *nn_params_new(nn_module *root, ag_dtype dtype, uint64_t seed, ag_erro
         nn_params_free(p);
         return NULL;
     }
-    for (size_t i = 0; i < p->count; i++) p->entry[i].declared->tensor = p->tensor[i];
+    for (size_t i = 0; i < p->kept; i++) p->entry[i].declared->tensor = p->tensor[i];
     return p;
 }
 
@@ -162,13 +187,13 @@ void nn_params_free(nn_params *p) {
     if (!p) return;
     HASH_CLEAR(hh, p->by_path);
     if (p->entry && p->tensor) {
-        for (size_t i = p->count; i-- > 0;) {
+        for (size_t i = p->kept; i-- > 0;) {
             if (p->tensor[i] && p->entry[i].declared->tensor == p->tensor[i]) p->entry[i].declared->tensor = NULL;
             ag_tensor_free(p->tensor[i]);
         }
     }
-    ag_release(p->tensor, p->count * sizeof *p->tensor);
-    ag_release(p->entry, p->count * sizeof *p->entry);
+    ag_release(p->tensor, p->kept * sizeof *p->tensor);
+    ag_release(p->entry, p->kept * sizeof *p->entry);
     ag_tensor_free(p->gradient);
     ag_tensor_free(p->slab);
     ag_release(p, sizeof *p);
@@ -181,6 +206,10 @@ ag_tensor *nn_params_tensor(const nn_params *p, size_t i) { return i < p->count 
 const char *nn_params_name(const nn_params *p, size_t i) {
     return i < p->count ? ag_tensor_name(p->tensor[i]) : NULL;
 }
+
+size_t nn_params_kept(const nn_params *p) { return p->kept; }
+
+ag_tensor *nn_params_keep(const nn_params *p, size_t i) { return i < p->kept ? p->tensor[i] : NULL; }
 
 ag_tensor *nn_params_find(const nn_params *p, const char *path) {
     entry *e = NULL;

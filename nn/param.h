@@ -32,7 +32,11 @@ NN_API size_t nn_params_count(const nn_params *p);
  *  Memory: both belong to p */
 NN_API ag_tensor *nn_params_tensor(const nn_params *p, size_t i);
 NN_API const char *nn_params_name(const nn_params *p, size_t i);
-/** The parameter of a path; NULL: none, or path is NULL. One look into a hash table. */
+/** The same with the buffers behind the parameters: all that a file holds. Their names are those of the tensors
+ *  (ag_tensor_name). */
+NN_API size_t nn_params_kept(const nn_params *p);
+NN_API ag_tensor *nn_params_keep(const nn_params *p, size_t i);
+/** The parameter or buffer of a path; NULL: none, or path is NULL. One look into a hash table. */
 NN_API ag_tensor *nn_params_find(const nn_params *p, const char *path);
 /** How many numbers, padding not counted. */
 NN_API int64_t nn_params_elements(const nn_params *p);
@@ -46,7 +50,7 @@ NN_API void nn_params_zero_grad(nn_params *p);
 /** AG_OK, or AG_ERROR_STATE with a message naming the first parameter whose gradient is invalid. */
 NN_API ag_status nn_params_grad_status(const nn_params *p, ag_error *error);
 
-/** Save all parameters under their names to a safetensors file at `path`; metadata as in ag_safetensors_write
+/** Save all parameters and buffers under their names to a safetensors file at `path`; metadata as in ag_safetensors_write
  *  (NULL: none). The old file stands until the new one is whole.
  *  Errors: those of ag_safetensors_write */
 NN_API ag_status nn_params_save(const nn_params *p, const char *path, const char *const *metadata,

@@ -61,6 +61,39 @@ START_TEST(parameters_are_found_by_path_in_order_of_declaration) {
 }
 END_TEST
 
+START_TEST(buffers_are_kept_and_saved_but_not_trained) {
+    nn_module *m = box();
+    const int64_t three = 3;
+    nn_param *mean = nn_module_buffer(m, "running_mean", AG_F32, 1, &three, 0.5, NULL);
+    nn_param *gain = nn_module_param(m, "gain", 1, &three, nn_init_constant(1), NULL);
+    nn_param *seen = nn_module_buffer(m, "seen", AG_I64, 0, NULL, 7, NULL);
+    ck_assert(mean && gain && seen);
+    ag_error error = {0};
+    ck_assert_ptr_null(nn_module_buffer(m, "mask", AG_BOOL, 0, NULL, 0, &error));
+    ck_assert_int_eq(error.status, AG_ERROR_DTYPE);
+    nn_params *p = packed(m, AG_F64);
+    ck_assert_uint_eq(nn_params_count(p), 1);
+    ck_assert_int_eq(nn_params_elements(p), 3);
+    ck_assert_uint_eq(nn_params_kept(p), 3);
+    ck_assert_str_eq(ag_tensor_name(nn_params_keep(p, 0)), "gain");
+    ck_assert_str_eq(ag_tensor_name(nn_params_keep(p, 1)), "running_mean");
+    ck_assert_ptr_eq(nn_params_find(p, "seen"), seen->tensor);
+    ck_assert_ptr_null(nn_params_keep(p, 3));
+    ck_assert_int_eq(ag_tensor_meta(mean->tensor)->dtype, AG_F64);
+    ck_assert(((const double *)ag_tensor_data(mean->tensor))[2] == 0.5);
+    ck_assert(((const int64_t *)ag_tensor_data(seen->tensor))[0] == 7);
+    ag_tape *t = ag_tape_new(NULL);
+    nn_pass pass = {.tape = t};
+    ag_value y = ag_sum_all(ag_mul(nn_use(&pass, gain), nn_use(&pass, mean)));
+    ck_assert_int_eq(ag_backward(y), AG_OK);
+    ck_assert(((const double *)ag_tensor_grad(gain->tensor))[1] == 0.5);
+    ag_tape_free(t);
+    nn_params_free(p);
+    ck_assert_ptr_null(mean->tensor);
+    nn_module_free(m);
+}
+END_TEST
+
 START_TEST(paths_begin_below_the_root_that_is_packed) {
     nn_module *m = tree();
     nn_params *p = packed(m->children, AG_F32);
@@ -260,6 +293,7 @@ Suite *param_suite(void) {
     Suite *s = suite_create("param");
     TCase *tc = tcase_create("param");
     tcase_add_test(tc, parameters_are_found_by_path_in_order_of_declaration);
+    tcase_add_test(tc, buffers_are_kept_and_saved_but_not_trained);
     tcase_add_test(tc, paths_begin_below_the_root_that_is_packed);
     tcase_add_test(tc, parts_are_aligned_and_the_padding_is_zero);
     tcase_add_test(tc, writing_the_slab_writes_the_parts_and_counts_as_such);
