@@ -16,14 +16,38 @@ NN_API nn_module *nn_linear(int64_t n_in, int64_t n_out, ag_error *error);
 NN_API nn_module *nn_linear_with(int64_t n_in, int64_t n_out, nn_init weight, bool has_bias, nn_init bias,
                                  ag_error *error);
 
-/** The functions that a layer can apply to every element: x, ag_relu, ag_tanh, ag_sigmoid. */
-typedef enum nn_activation { NN_IDENTITY, NN_RELU, NN_TANH, NN_SIGMOID } nn_activation;
+/** The functions that a layer can apply to every element: the operations of those names (ops/elementwise.h), and x
+ *  itself. The last three take a number. */
+typedef enum nn_activation {
+    NN_IDENTITY,
+    NN_RELU,
+    NN_TANH,
+    NN_SIGMOID,
+    NN_SOFTPLUS,
+    NN_LOG_SIGMOID,
+    NN_SOFTSIGN,
+    NN_SILU, /* also called swish */
+    NN_MISH,
+    NN_GELU,
+    NN_GELU_TANH, /* its approximation by a tanh */
+    NN_RELU6,
+    NN_HARDTANH,
+    NN_HARDSIGMOID,
+    NN_HARDSWISH,
+    NN_SELU,
+    NN_LEAKY_RELU, /* slope below 0: 0.01 */
+    NN_ELU,        /* alpha: 1 */
+    NN_CELU        /* alpha: 1 */
+} nn_activation;
 /** An elementwise function as a layer; its type is the function's name. It has no parameters; NN_IDENTITY returns
  *  x and records nothing.
  *  Shapes: x (...); y (...)
  *  Errors: AG_ERROR_VALUE (no such function), AG_ERROR_MEMORY */
 NN_API nn_module *nn_activation_layer(nn_activation kind, ag_error *error);
-/** "identity", "relu", "tanh", "sigmoid"; "unknown" for any other number. Static text, never NULL. */
+/** The same with a number of one's own, for those that take one.
+ *  Errors: AG_ERROR_VALUE (no such function, or it takes none; not finite; 0 for celu), AG_ERROR_MEMORY */
+NN_API nn_module *nn_activation_layer_with(nn_activation kind, double number, ag_error *error);
+/** "identity", "relu", ... "leaky_relu"; "unknown" for any other number. Static text, never NULL. */
 NN_API const char *nn_activation_name(nn_activation kind);
 
 /** Elements to zero with probability p while training, the others times 1 / (1 - p); otherwise, and for p = 0, x
@@ -32,6 +56,14 @@ NN_API const char *nn_activation_name(nn_activation kind);
  *  Errors: AG_ERROR_VALUE (p outside [0, 1]), AG_ERROR_MEMORY
  *  Source: Srivastava and others 2014 */
 NN_API nn_module *nn_dropout(double p, ag_error *error);
+/** Whole channels to zero: what stands along the axes behind the second goes or stays together. Neighbouring positions
+ *  of an image say nearly the same, so that dropping single ones would change little.
+ *  Shapes: x (N, C, ...); y as x. For (N, C), and so for single features, it is nn_dropout
+ *  Edges:  infinities and NaN in a dropped channel give NaN
+ *  Errors: AG_ERROR_VALUE (p outside [0, 1]), AG_ERROR_MEMORY. Of a pass: AG_ERROR_SHAPE (rank below 2), and those of
+ *          ag_dropout
+ *  Source: Tompson and others 2015 */
+NN_API nn_module *nn_channel_dropout(double p, ag_error *error);
 
 /** Modules one after the other, named "0", "1", ... It owns them. nn_sequential takes ownership of all n even
  *  when it fails; a NULL among them makes it fail.
