@@ -7,6 +7,8 @@
 #include "param.h"  /* their parameters, in one slab     */
 #include "init.h"   /* initial values                    */
 #include "layers/layers.h"
+#include "layers/conv.h"
+#include "layers/pooling.h"
 #include "loss.h"
 #include "optim.h"
 #include "data.h"
