@@ -9,6 +9,7 @@
 #include "layers/layers.h"
 #include "layers/conv.h"
 #include "layers/pooling.h"
+#include "layers/norm.h"
 #include "loss.h"
 #include "optim.h"
 #include "data.h"
