@@ -142,12 +142,19 @@ ag_status nn_module_child(nn_module *m, const char *name, nn_module *child, ag_e
     return AG_OK;
 }
 
+void nnx_enter(const nn_module *m, nn_pass *pass) {
+    if (m->name) ag_scope_begin(pass->tape, m->name);
+}
+
+void nnx_leave(const nn_module *m, nn_pass *pass) {
+    if (m->name) ag_scope_end(pass->tape);
+}
+
 ag_value nn_forward(nn_module *m, nn_pass *pass, ag_value x) {
     if (!m) return ag_tape_fail(pass->tape, AG_ERROR_VALUE, "nn_forward: the module is NULL");
-    if (!m->name) return m->forward(m, pass, x);
-    ag_scope_begin(pass->tape, m->name);
+    nnx_enter(m, pass);
     const ag_value y = m->forward(m, pass, x);
-    ag_scope_end(pass->tape);
+    nnx_leave(m, pass);
     return y;
 }
 

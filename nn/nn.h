@@ -10,6 +10,7 @@
 #include "layers/conv.h"
 #include "layers/pooling.h"
 #include "layers/norm.h"
+#include "layers/recurrent.h" /* RNN, GRU, LSTM */
 #include "loss.h"
 #include "optim.h"
 #include "data.h"
