@@ -11,6 +11,8 @@
 #include "layers/pooling.h"
 #include "layers/norm.h"
 #include "layers/recurrent.h" /* RNN, GRU, LSTM */
+#include "layers/attention.h" /* and positions   */
+#include "layers/transformer.h"
 #include "loss.h"
 #include "optim.h"
 #include "data.h"
