@@ -15,6 +15,7 @@
 #include "layers/transformer.h"
 #include "loss.h"
 #include "optim.h"
+#include "schedule.h"
 #include "data.h"
 #include "metric.h"
 
