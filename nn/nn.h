@@ -10,6 +10,7 @@
 #include "layers/conv.h"
 #include "layers/pooling.h"
 #include "layers/norm.h"
+#include "layers/shape.h"
 #include "layers/recurrent.h" /* RNN, GRU, LSTM */
 #include "layers/attention.h" /* and positions   */
 #include "layers/transformer.h"

@@ -4,6 +4,8 @@
  * hold NULL, or hold a layer beside the module that owns it. */
 #include "layers.h"
 
+#include "layers_impl.h"
+
 #include <stdio.h>
 
 static ag_value forward(nn_module *m, nn_pass *pass, ag_value x) {
@@ -11,9 +13,8 @@ static ag_value forward(nn_module *m, nn_pass *pass, ag_value x) {
     return x;
 }
 
-/* Free the layers that belong to no module. They are found before any is freed: afterwards the list may hold
- * pointers to what is gone. A layer found becomes its own parent for a while, so that it is found once. */
-static void free_unowned(nn_module *const *layers, int n) {
+/* They are found before any is freed: afterwards the list may hold pointers to what is gone. A layer found becomes its own parent for a while, so that it is found once. */
+void nnx_free_unowned(nn_module *const *layers, int n) {
     nn_module *first = NULL;
     for (int i = 0; i < n; i++) {
         nn_module *layer = layers[i];
@@ -46,6 +47,6 @@ nn_module *nn_sequential(nn_module *const *layers, int n, ag_error *error) {
                         : nn_module_child(m, name, layers[i], error)) != AG_OK;
     }
     if (!failed) return m;
-    free_unowned(layers, n);
+    nnx_free_unowned(layers, n);
     return nn_module_free_null(m);
 }
