@@ -1,9 +1,9 @@
 /* init: initial values of parameters.
  *
- * Most kinds are either a constant, a uniform draw between two bounds or a normal draw, perhaps truncated, with a mean and
- * a deviation; `spread` reduces a kind to one of them, and one loop fills. Draws go element by element through one
- * stream, so a tensor's numbers depend on the generator's position and its shape alone. Then a row or the diagonal is set
- * apart. Not here: matrices drawn as a whole (init_orthogonal.c). */
+ * Most kinds are either a constant, a uniform draw between two bounds or a normal draw, perhaps truncated, with a mean
+ * and a deviation; `spread` reduces a kind to one of them, and one loop fills. Draws go element by element through one
+ * stream, so a tensor's numbers depend on the generator's position and its shape alone. Then a row or the diagonal is
+ * set apart. Not here: matrices drawn as a whole (init_orthogonal.c). */
 #include "init.h"
 
 #include "init_impl.h"

@@ -69,10 +69,11 @@ NN_API nn_init nn_init_lecun_normal(void);
  *  deviation of what is left is 0.8796 of that given, and is not corrected.
  *  Source: Robert 1995, "Simulation of truncated normal variables" */
 NN_API nn_init nn_init_truncated_normal(double mean, double deviation);
-/** The standard Gaussian with one row of zeros, that of the padding; a negative row: none. */
+/** The standard Gaussian with one row of zeros, that of the padding.
+ *  Edges: a row that the tensor has not, a negative one: none */
 NN_API nn_init nn_init_embedding(int64_t padding_row);
-/** gain Q, where Q has orthonormal rows, or columns where these are fewer: Q Q^T = 1 or Q^T Q = 1. Axes behind the first
- *  count as columns. Uniform among all such Q: Gram-Schmidt on normal numbers, with a positive diagonal.
+/** gain Q, where Q has orthonormal rows, or columns where these are fewer: Q Q^T = 1 or Q^T Q = 1. Axes behind the
+ *  first count as columns. Uniform among all such Q: Gram-Schmidt on normal numbers, with a positive diagonal.
  *  Errors: of the fill: AG_ERROR_SHAPE (rank below 2), AG_ERROR_MEMORY (as many f64 as elements are held meanwhile)
  *  Source: Saxe, McClelland and Ganguli 2014; Mezzadri 2007 (uniformity) */
 NN_API nn_init nn_init_orthogonal(double gain);

@@ -75,8 +75,8 @@ NN_API ag_value nn_mae(ag_value y, ag_value target);
  *  Errors:   as nn_mse; AG_ERROR_VALUE (delta not positive, or not finite)
  *  Source:   Huber 1964 */
 NN_API ag_value nn_huber(ag_value y, ag_value target, double delta);
-/** The quadratic cost of the textbooks: half the sum of squares, whose derivative is the plain difference. For a batch it
- *  is the sum over its samples; divide by their number for the mean.
+/** The quadratic cost of the textbooks: half the sum of squares, whose derivative is the plain difference. For a batch
+ *  it is the sum over its samples; divide by their number for the mean.
  *  z = 1/2 sum_i (t_i - y_i)^2
  *  Shapes, Errors: as nn_mse
  *  Units:    those of y, squared

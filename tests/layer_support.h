@@ -1,5 +1,5 @@
-/* layer_support: what the tests of layers share - numbers that a reference can draw, too, and the derivatives of a layer by
- * its input and by its parameters. */
+/* layer_support: what the tests of layers share - numbers that a reference can draw, too, and the derivatives of a layer
+ * by its input and by its parameters. */
 #ifndef TESTS_LAYER_SUPPORT_H
 #define TESTS_LAYER_SUPPORT_H
 
@@ -87,7 +87,7 @@ static inline void expect_pass_refused(nn_module *m, nn_pass *pass, int rank, co
     ck_assert_int_eq(ag_tape_rewind(pass->tape, start), expected);
 }
 
-/* ---- derivatives ----------------------------------------------------------------------------------------------------- */
+/* ---- derivatives -------------------------------------------------------------------------------------------- */
 
 typedef struct layer_subject {
     nn_module *m;

@@ -1,5 +1,5 @@
-/* nn_conv: convolution and pooling layers. Expected values: torch 1.13, torch.nn, float64, with parameters and inputs as
- * layer_support.h says. */
+/* nn_conv: convolution and pooling layers. Expected values: torch 1.13, torch.nn, float64, with parameters and inputs
+ * as layer_support.h says. */
 #include "layer_support.h"
 
 static nn_module *conv1d(ag_error *error) {

@@ -1,5 +1,5 @@
-/* nn_layers: bilinear forms, embeddings, residuals, shapes and softmax; and the derivatives of every small layer. Expected
- * values: torch 1.13, torch.nn, float64, with parameters and inputs as layer_support.h says. */
+/* nn_layers: bilinear forms, embeddings, residuals, shapes and softmax; and the derivatives of every small layer.
+ * Expected values: torch 1.13, torch.nn, float64, with parameters and inputs as layer_support.h says. */
 #include "layer_support.h"
 
 static nn_module *residual(ag_error *error) {
@@ -205,6 +205,48 @@ START_TEST(derivatives_agree_with_differences) {
 }
 END_TEST
 
+/* Everything together: eight images of noise, told apart by heart. */
+START_TEST(a_small_convolutional_network_learns) {
+    const nn_conv_options padded = {.padding = {1, {1}}, .no_bias = true};
+    const ag_pool_options two = {.kernel = {1, {2}}};
+    nn_module *body[] = {nn_conv2d(4, 4, 3, 3, &padded, NULL), nn_batch_norm2d(4, NULL, NULL),
+                         nn_activation_layer(NN_SILU, NULL)};
+    nn_module *layers[] = {nn_conv2d(1, 4, 3, 3, &padded, NULL),
+                           nn_group_norm(2, 4, NULL, NULL),
+                           nn_activation_layer_with(NN_LEAKY_RELU, 0.1, NULL),
+                           nn_residual(nn_sequential(body, 3, NULL), NULL),
+                           nn_max_pool2d(&two, NULL),
+                           nn_flatten(1, -1, NULL),
+                           nn_linear(16, 2, NULL)};
+    nn_module *m = nn_sequential(layers, 7, NULL);
+    nn_params *p = nn_params_new(m, AG_F32, 1, NULL);
+    nn_optim *adam = nn_adam(p, 0.02, NULL);
+    ck_assert_ptr_nonnull(adam);
+    nn_pass pass = {ag_tape_new(NULL), true};
+    double x[8 * 16], loss[2];
+    ag_random random = {3, 0};
+    for (int i = 0; i < 8 * 16; i++) x[i] = ag_random_normal(&random);
+    const double kind[] = {0, 1, 1, 0, 1, 0, 0, 1};
+    for (int step = 0; step <= 60; step++) {
+        const ag_mark start = ag_tape_mark(pass.tape);
+        pass.training = step < 60;
+        ag_value logits = nn_forward(m, &pass, ag_array_constant(pass.tape, AG_F32, DIM(8, 1, 4, 4), x));
+        ag_value z = nn_cross_entropy(logits, ag_array_constant(pass.tape, AG_I64, DIM(8), kind));
+        if (step == 0 || step == 60) loss[step == 60] = ag_item(z);
+        nn_optim_zero_grad(adam);
+        ck_assert_int_eq(ag_backward(z), AG_OK);
+        ck_assert_int_eq(ag_tape_rewind(pass.tape, start), AG_OK);
+        ck_assert_int_eq(nn_optim_step(adam, NULL), AG_OK);
+    }
+    ck_assert_double_gt(loss[0], 0.3);
+    ck_assert_double_lt(loss[1], 0.05); /* in evaluation, by the running statistics */
+    nn_optim_free(adam);
+    ag_tape_free(pass.tape);
+    nn_params_free(p);
+    nn_module_free(m);
+}
+END_TEST
+
 static bool build(void) {
     const int64_t dim[] = {2, 3};
     ag_error error = {0};
@@ -235,6 +277,7 @@ Suite *nn_layers_suite(void) {
     tcase_add_test(tc, upsampling_is_that_of_the_reference);
     tcase_add_test(tc, softmax_is_that_of_the_reference);
     tcase_add_test(tc, derivatives_agree_with_differences);
+    tcase_add_test(tc, a_small_convolutional_network_learns);
     tcase_add_test(tc, every_failed_allocation_is_reported_and_leaves_nothing);
     suite_add_tcase(s, tc);
     return s;

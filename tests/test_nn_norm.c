@@ -41,7 +41,7 @@ START_TEST(rms_norm_divides_by_the_root_mean_square) {
 }
 END_TEST
 
-/* ---- batch norm ------------------------------------------------------------------------------------------------------ */
+/* ---- batch norm --------------------------------------------------------------------------------------------- */
 
 static void expect_tensor(const nn_params *p, const char *path, int n, const double *expected) {
     const ag_tensor *x = nn_params_find(p, path);
@@ -158,6 +158,25 @@ START_TEST(a_pass_that_fails_and_an_empty_batch_move_nothing) {
 }
 END_TEST
 
+START_TEST(an_evaluation_keeps_its_gradient_when_training_follows) {
+    nn_module *m = nn_batch_norm1d(2, &(const nn_batch_norm_options){.eps = 3}, NULL);
+    nn_params *p = nn_params_new(m, AG_F64, 1, NULL);
+    nn_pass pass = {ag_tape_new(NULL), false};
+    ag_value x = ag_array_leaf(pass.tape, AG_F64, DIM(2, 2), (const double[]){1, 2, 30, 40});
+    ag_value y = nn_forward(m, &pass, x);
+    pass.training = true;
+    ck_assert(ag_ok(nn_forward(m, &pass, x)));
+    ck_assert_double_ne(ag_tensor_get(nn_params_find(p, "running_var"), 0), 1);
+    ck_assert_int_eq(ag_backward(ag_sum_all(y)), AG_OK);
+    double dx[4];
+    ck_assert_int_eq(ag_adjoint_f64(x, dx, 4), AG_OK);
+    for (int i = 0; i < 4; i++) ck_assert_double_eq(dx[i], 0.5); /* 1 / sqrt(1 + 3) */
+    ag_tape_free(pass.tape);
+    nn_params_free(p);
+    nn_module_free(m);
+}
+END_TEST
+
 START_TEST(buffers_are_saved_and_loaded_but_not_trained) {
     nn_module *m = nn_batch_norm1d(2, NULL, NULL), *copy = nn_batch_norm1d(2, NULL, NULL);
     nn_params *p = layer_params(m), *q = nn_params_new(copy, AG_F64, 5, NULL);
@@ -216,7 +235,7 @@ START_TEST(a_layer_without_numbers_says_so) {
 }
 END_TEST
 
-/* ---- all --------------------------------------------------------------------------------------------------------------- */
+/* ---- all ---------------------------------------------------------------------------------------------------- */
 
 START_TEST(derivatives_agree_with_differences) {
     const int64_t dim[] = {2, 3}, three = 3;
@@ -307,6 +326,7 @@ Suite *nn_norm_suite(void) {
     tcase_add_test(tc, batch_norm_of_images_trains_and_evaluates_as_the_reference);
     tcase_add_test(tc, without_tracking_evaluation_goes_by_its_own_batch);
     tcase_add_test(tc, a_pass_that_fails_and_an_empty_batch_move_nothing);
+    tcase_add_test(tc, an_evaluation_keeps_its_gradient_when_training_follows);
     tcase_add_test(tc, buffers_are_saved_and_loaded_but_not_trained);
     tcase_add_test(tc, training_in_f32_keeps_statistics_in_f32);
     tcase_add_test(tc, a_layer_without_numbers_says_so);

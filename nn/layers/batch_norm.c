@@ -1,7 +1,7 @@
 /* batch_norm: normalisation by the batch, and the running statistics that stand for it in evaluation.
  *
- * A pass in training reads the batch's statistics from the tape and moves the buffers while it records. So they are what a
- * program sees after the pass, as in PyTorch; they are no part of the graph. All of them move, or none.
+ * A pass in training reads the batch's statistics from the tape and moves the buffers while it records, as in PyTorch.
+ * The buffers are no part of the graph. All of them move, or none.
  * Source: Ioffe and Szegedy, "Batch normalization", ICML 2015. */
 #include "norm.h"
 

@@ -30,9 +30,9 @@ NN_API nn_module *nn_bilinear_with(int64_t n_x, int64_t n_y, int64_t n_out, nn_i
  *  Errors: kept by the tape: AG_ERROR_VALUE (m is NULL, or no bilinear layer), and those of ag_bilinear */
 NN_API ag_value nn_bilinear_forward(nn_module *m, nn_pass *pass, ag_value x, ag_value y);
 
-/** A vector for each of `count` things, looked up by number, ag_embedding. The vectors begin as standard normal numbers,
- *  that of padding_idx as zeros; it is not trained, as its gradient is 0. AG_NO_PADDING: there is none; a negative one
- *  counts from the end.
+/** A vector for each of `count` things, looked up by number, ag_embedding. The vectors begin as standard normal
+ *  numbers, that of padding_idx as zeros; it is not trained, as its gradient is 0. AG_NO_PADDING: there is none; a
+ *  negative one counts from the end.
  *  Shapes: x (...) i64 in [0, count), weight (count, size); y (..., size)
  *  Errors: AG_ERROR_INDEX (padding_idx), AG_ERROR_SHAPE (a size below 0, or too many elements), AG_ERROR_MEMORY. Of a
  *          pass: those of ag_embedding */
@@ -111,8 +111,8 @@ NN_API nn_module *nn_sequential(nn_module *const *layers, int n, ag_error *error
  *          parent, and stays its parent's; or is there twice), AG_ERROR_MEMORY
  *  Source: He, Zhang, Ren and Sun 2016 */
 NN_API nn_module *nn_residual(nn_module *body, ag_error *error);
-/** The same where the body changes the shape, and the way around must, too: y = projection(x) + body(x). Children "body"
- *  and "projection", in this order. */
+/** The same where the body changes the shape, and the way around must, too: y = projection(x) + body(x).
+ *  Children "body" and "projection", in this order. */
 NN_API nn_module *nn_residual_projected(nn_module *body, nn_module *projection, ag_error *error);
 
 /** A multi-layer perceptron: sizes[0] inputs, then n - 1 linear layers with `hidden` between them (none after

@@ -4,8 +4,8 @@
 
 #include "layers.h"
 
-/** Free those of n layers that belong to no module, each once, also where one is listed twice, is NULL, or stands beside
- *  the module that owns it. For constructors that take ownership even when they fail. */
+/** Free those of n layers that belong to no module, each once, also where one is listed twice, is NULL, or stands
+ *  beside the module that owns it. For constructors that take ownership even when they fail. */
 void nnx_free_unowned(nn_module *const *layers, int n);
 
 #endif

@@ -16,8 +16,8 @@ typedef struct nn_norm_options {
 
 /** Each sample over its last `rank` dimensions, ag_layer_norm. options NULL: defaults; so for all of these.
  *  Shapes: dim (rank), x (..., dim...), weight and bias (dim...); y as x
- *  Errors: AG_ERROR_VALUE (rank below 1, a dimension below 1, eps below 0 or not finite), AG_ERROR_SHAPE, AG_ERROR_MEMORY. Of a
- *          pass: AG_ERROR_SHAPE (x does not end in dim), AG_ERROR_DTYPE
+ *  Errors: AG_ERROR_VALUE (rank below 1, a dimension below 1, eps below 0 or not finite), AG_ERROR_SHAPE,
+ *          AG_ERROR_MEMORY. Of a pass: AG_ERROR_SHAPE (x does not end in dim), AG_ERROR_DTYPE
  *  Source: Ba, Kiros and Hinton 2016 */
 NN_API nn_module *nn_layer_norm(int rank, const int64_t *dim, const nn_norm_options *options, ag_error *error);
 /** Each sample over its last `rank` dimensions by its root mean square, ag_rms_norm. It has no bias.
@@ -47,11 +47,11 @@ typedef struct nn_batch_norm_options {
  *  it goes by the buffers, ag_batch_norm.
  *  Shapes: x (N, channels) or (N, channels, L), weight and bias (channels), running_mean and running_var (channels),
  *          num_batches_tracked () i64; y as x
- *  Edges:  a batch of nothing, N = 0 or L = 0, moves no buffer. A pass whose batch norm fails moves none
- *  Errors: AG_ERROR_VALUE (channels below 1; eps or momentum below 0 or not finite, momentum above 1; cumulative beside a
- *          momentum), AG_ERROR_SHAPE, AG_ERROR_MEMORY. Of a pass: AG_ERROR_SHAPE (rank, channels; in training also one
- *          value per channel), AG_ERROR_DTYPE. A pass in training writes buffers that one in evaluation on the same tape
- *          may still have to read in its backward, which then fails with AG_ERROR_STATE: rewind between them
+ *  Edges:  a batch of nothing, N = 0 or L = 0, moves no buffer, and a pass that fails here moves none. A pass in
+ *          evaluation keeps its gradient when one in training moves the buffers after it
+ *  Errors: AG_ERROR_VALUE (channels below 1; eps or momentum below 0 or not finite, momentum above 1; cumulative beside
+ *          a momentum), AG_ERROR_SHAPE, AG_ERROR_MEMORY. Of a pass: AG_ERROR_SHAPE (rank, channels; in training also
+ *          one value per channel), AG_ERROR_DTYPE
  *  Memory: the buffers and 2 channels f64
  *  Source: Ioffe and Szegedy 2015 */
 NN_API nn_module *nn_batch_norm1d(int64_t channels, const nn_batch_norm_options *options, ag_error *error);

@@ -13,7 +13,8 @@ static ag_value forward(nn_module *m, nn_pass *pass, ag_value x) {
     return x;
 }
 
-/* They are found before any is freed: afterwards the list may hold pointers to what is gone. A layer found becomes its own parent for a while, so that it is found once. */
+/* They are found before any is freed: afterwards the list may hold pointers to what is gone. A layer found becomes its
+ * own parent for a while, so that it is found once. */
 void nnx_free_unowned(nn_module *const *layers, int n) {
     nn_module *first = NULL;
     for (int i = 0; i < n; i++) {

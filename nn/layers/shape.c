@@ -4,7 +4,7 @@
 #include <math.h>
 #include <string.h>
 
-/* ---- flatten and unflatten ------------------------------------------------------------------------------------------- */
+/* ---- flatten and unflatten ---------------------------------------------------------------------------------- */
 
 typedef struct flatten {
     nn_module base;
@@ -62,7 +62,7 @@ nn_module *nn_unflatten(int axis, int rank, const int64_t *dim, ag_error *error)
     return &u->base;
 }
 
-/* ---- upsample ---------------------------------------------------------------------------------------------------------- */
+/* ---- upsample ----------------------------------------------------------------------------------------------- */
 
 typedef struct upsample {
     nn_module base;
