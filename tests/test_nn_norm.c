@@ -312,6 +312,34 @@ static bool build(void) {
     return built;
 }
 
+/* A pass either succeeds and moves all buffers, or fails and moves none. */
+static nn_module *trained;
+static nn_params *trained_params;
+
+static bool train(void) {
+    nn_pass pass = {ag_tape_new(NULL), true};
+    if (!pass.tape) return false;
+    const ag_tensor *mean = nn_params_find(trained_params, "running_mean");
+    const ag_tensor *batches = nn_params_find(trained_params, "num_batches_tracked");
+    const double mean_before = ag_tensor_get(mean, 0), before = ag_tensor_get(batches, 0);
+    const bool moved = ag_ok(nn_forward(trained, &pass, layer_input(pass.tape, DIM(3, 2), before)));
+    if (!moved) ck_assert_int_eq(ag_tape_status(pass.tape), AG_ERROR_MEMORY);
+    ck_assert_double_eq(ag_tensor_get(batches, 0), before + moved);
+    ck_assert_int_eq(ag_tensor_get(mean, 0) != mean_before, moved);
+    ag_tape_free(pass.tape);
+    return moved;
+}
+
+START_TEST(a_pass_without_memory_moves_nothing) {
+    counting_allocator_install();
+    trained = nn_batch_norm1d(2, NULL, NULL);
+    trained_params = layer_params(trained);
+    test_every_allocation(train);
+    nn_params_free(trained_params);
+    nn_module_free(trained);
+}
+END_TEST
+
 START_TEST(every_failed_allocation_is_reported_and_leaves_nothing) { test_every_allocation(build); }
 END_TEST
 
@@ -333,6 +361,7 @@ Suite *nn_norm_suite(void) {
     tcase_add_test(tc, derivatives_agree_with_differences);
     tcase_add_test(tc, what_makes_no_sense_is_refused);
     tcase_add_test(tc, inputs_that_do_not_fit_are_the_tapes_errors);
+    tcase_add_test(tc, a_pass_without_memory_moves_nothing);
     tcase_add_test(tc, every_failed_allocation_is_reported_and_leaves_nothing);
     suite_add_tcase(s, tc);
     return s;
