@@ -6,6 +6,7 @@
 
 #include "../module_impl.h"
 #include "layers.h"
+#include "norm.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -114,24 +115,8 @@ static bool adopt(nn_module *m, const char *name, nn_module **place, nn_module *
     return true;
 }
 
-typedef struct norm {
-    nn_module base;
-    double eps;
-    nn_param *weight, *bias; /* (D) */
-} norm;
-
-static ag_value norm_forward(nn_module *m, nn_pass *pass, ag_value x) {
-    const norm *n = (norm *)m;
-    return ag_layer_norm(x, 1, nn_use(pass, n->weight), nn_use(pass, n->bias), n->eps);
-}
-
 static nn_module *norm_new(const nn_transformer_options *o, ag_error *error) {
-    norm *n = nn_module_new(sizeof *n, "layer_norm", norm_forward, error);
-    if (!n) return NULL;
-    n->eps = o->eps > 0 ? o->eps : 1e-5;
-    n->weight = nn_module_param(&n->base, "weight", 1, &o->features, nn_init_constant(1), error);
-    if (n->weight) n->bias = nn_module_param(&n->base, "bias", 1, &o->features, nn_init_constant(0), error);
-    return n->bias ? &n->base : nn_module_free_null(&n->base);
+    return nn_layer_norm(1, &o->features, &(const nn_norm_options){.eps = o->eps}, error);
 }
 
 static nn_module *block_new(const nn_transformer_options *options, bool decodes, ag_error *error) {
