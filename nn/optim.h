@@ -117,9 +117,9 @@ typedef struct nn_nadam_options {
     double momentum_decay; /* 0.004 */
 } nn_nadam_options;
 /** NAdam: Adam with Nesterov's momentum. mu_t = beta1 (1 - 0.96^(t momentum_decay) / 2), M_t = mu_1 ... mu_t
- *  p -= lr ((1 - mu_t) / (1 - M_t) g + mu_(t+1) / (1 - M_(t+1)) m) / (sqrt(v / (1 - beta2^t)) + eps), m and v as in Adam
+ *  p -= lr ((1 - mu_t) / (1 - M_t) g + mu_(t+1) / (1 - M_t mu_t mu_(t+1)) m) / (sqrt(v / (1 - beta2^t)) + eps), m and v as in Adam
  *  Memory: m and v, each as long as the slab
- *  Source: Dozat 2016 */
+ *  Source: Dozat 2016; there 1 - M_t mu_(t+1), the second mu_t is PyTorch 1.13's */
 NN_API nn_optim *nn_nadam(nn_params *params, double lr, const nn_nadam_options *options, ag_error *error);
 
 typedef struct nn_radam_options {

@@ -241,3 +241,10 @@ ag_status nnx_params_gradient(nn_params *p, const ag_tensor **gradient, ag_error
     *gradient = p->gradient;
     return AG_OK;
 }
+
+ag_tensor *nnx_params_gradients(nn_params *p) { return p->gradient; }
+
+int64_t nnx_params_offset(const nn_params *p, size_t i) {
+    const char *slab = ag_tensor_data(p->slab), *part = ag_tensor_data(p->tensor[i]);
+    return (part - slab) / (ptrdiff_t)ag_dtype_size(ag_tensor_meta(p->slab)->dtype);
+}
