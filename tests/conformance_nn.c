@@ -67,6 +67,7 @@ int main(int argc, char **argv) {
         return 2;
     }
     tally sum = {0};
+    run_file(argv[1], "optim", run_optim, &sum);
     run_file(argv[1], "schedules", run_schedules, &sum);
     run_file(argv[1], "recurrent", run_recurrent, &sum);
     printf("%ld passed, %ld failed\n", sum.passed, sum.failed);
