@@ -273,7 +273,7 @@ START_TEST(gradients_through_thirty_steps_of_an_lstm_agree_with_differences) {
     double x[LONG * 2 * N];
     memcpy(x, wave(LONG * 2 * N, 0.5, 0.9, 1), sizeof x);
     const check_input in = {.dtype = AG_F64, .rank = 3, .dim = {LONG, 2, N}, .values = x, .leaf = true};
-    check_parameters(&n, long_loss, NULL, 1);
+    check_parameters(&n, long_loss, NULL, 3);
     check_gradients("a 30-step LSTM", long_output, &n, &in, 1, 1);
     net_free(&n);
 }
