@@ -4,7 +4,7 @@
 #include <inttypes.h>
 #include <math.h>
 
-/* ---- sinusoidal: a table made once, in f64  */
+/* ---- sinusoidal: a table made once, in f64 */
 
 typedef struct sinusoidal {
     nn_module base;
@@ -55,7 +55,7 @@ nn_module *nn_sinusoidal_encoding(int64_t max_steps, int64_t features, ag_error 
     return &s->base;
 }
 
-/* ---- learned ------------------------------------------------------------------------------------------------------- */
+/* ---- learned: a table among the parameters */
 
 static ag_value learned_forward(nn_module *m, nn_pass *pass, ag_value x) {
     nn_param *weight = ((learned *)m)->weight;

@@ -2,8 +2,9 @@
  *
  *     nn_module *m = nn_lstm(27, 128, &(nn_recurrent_options){.layers = 2, .dropout = 0.1}, &error);
  *     ...
- *     ag_cell_state state = {{0}};                                    (zeros)
- *     ag_value y = nn_recurrent_run(m, pass, x, NULL, &state, &state); (and again, with the next piece of text)
+ *     ag_cell_state state = {{0}, {0}};                                  zeros
+ *     ag_value y = nn_recurrent_run(m, &pass, x, NULL, &state, &state);  and so on with the next piece of the text;
+ *                                        ag_tape_rewind_keeping carries a state over a rewind, as a constant
  *
  * Names, shapes and the order of gates are PyTorch's. Layer k has weight_ih_lk (G H, n), weight_hh_lk (G H, H),
  * bias_ih_lk and bias_hh_lk (G H), and, bidirectional, the same with _reverse behind them; n is n_in for layer 0 and
