@@ -17,6 +17,8 @@
 #include "loss.h"
 #include "optim.h"
 #include "schedule.h"
+#include "clip.h"
+#include "ema.h"
 #include "data.h"
 #include "metric.h"
 
