@@ -18,12 +18,13 @@ AG_BEGIN_DECLS
 
 /** The norm of all gradients as one vector: (sum |g|^order)^(1/order); INFINITY: the largest |g|.
  *  Edges:  NaN in a gradient gives NaN; nothing overflows or vanishes on the way for orders 2 and INFINITY
- *  Errors: AG_ERROR_VALUE (order not above 0), AG_ERROR_STATE (a gradient is invalid; names the first parameter) */
+ *  Errors: AG_ERROR_VALUE (order not above 0), AG_ERROR_STATE (a gradient is invalid; names the first
+ *          parameter) */
 NN_API ag_status nn_grad_norm(nn_params *p, double order, double *norm, ag_error *error) AG_WARN_UNUSED;
-/** Scale all gradients so that their norm is at most `most`: by most / (norm + 1e-6) where that is below 1, as in PyTorch.
- *  `norm` (NULL: not wanted) receives the norm before.
- *  Errors: those of nn_grad_norm; AG_ERROR_VALUE (most below 0 or NaN); AG_ERROR_NONFINITE (the norm is; `norm` is set):
- *          the gradients then stay as they are, and the step can be skipped */
+/** Scale all gradients so that their norm is at most `most`: by most / (norm + 1e-6) where that is below 1, as in
+ *  PyTorch. `norm` (NULL: not wanted) receives the norm before.
+ *  Errors: those of nn_grad_norm; AG_ERROR_VALUE (most below 0 or NaN); AG_ERROR_NONFINITE (the norm is; `norm` is
+ *          set): the gradients then stay as they are, and the step can be skipped */
 NN_API ag_status nn_clip_norm(nn_params *p, double most, double order, double *norm,
                               ag_error *error) AG_WARN_UNUSED;
 /** Every element into [-most, most].

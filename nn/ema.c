@@ -1,5 +1,5 @@
-/* ema: the running average, an update rule like an optimiser's. The arithmetic is f64: a decay of 0.9999 moves an f32
- * average by a ten-thousandth of the difference, which is rounded once. */
+/* ema: the running average, an update rule like an optimiser's. The arithmetic is f64: a decay of 0.9999 moves an
+ * f32 average by a ten-thousandth of the difference, which is rounded once. */
 #include "ema.h"
 
 #include "optim_impl.h"

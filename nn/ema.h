@@ -1,5 +1,5 @@
-/* ema: a running average of the weights, which often does better than the last ones. Kept beside the slab, and swapped in
- * for evaluation:
+/* ema: a running average of the weights, which often does better than the last ones. Kept beside the slab, and
+ * swapped in for evaluation:
  *
  *     nn_optim_step(optimiser, &error); nn_ema_update(average, &error);    every step
  *     nn_ema_swap(average); evaluate; nn_ema_swap(average);                now and then */
@@ -21,12 +21,12 @@ NN_API void nn_ema_free(nn_ema *e); /* accepts NULL; the slab stays as it is, sw
 /** a = decay a + (1 - decay) p.
  *  Errors: AG_ERROR_STATE (the average is swapped in) */
 NN_API ag_status nn_ema_update(nn_ema *e, ag_error *error) AG_WARN_UNUSED;
-/** The average takes the parameters' place and they its own; a second call puts both back, to the bit. No step and no
- *  update may come between. */
+/** The average takes the parameters' place and they its own; a second call puts both back, to the bit. No step and
+ *  no update may come between. */
 NN_API void nn_ema_swap(nn_ema *e);
 NN_API bool nn_ema_swapped(const nn_ema *e);
-/** What a checkpoint holds of it, when it is not swapped in: the average itself, to read or (ag_tensor_write) to restore,
- *  of the slab's shape and dtype. It belongs to e. */
+/** What a checkpoint holds of it, when it is not swapped in: the average itself, to read or (ag_tensor_write) to
+ *  restore, of the slab's shape and dtype. It belongs to e. */
 NN_API ag_tensor *nn_ema_state(const nn_ema *e);
 
 AG_END_DECLS

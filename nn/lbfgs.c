@@ -1,11 +1,11 @@
 /* lbfgs: minimisation of whole-batch losses by a quadratic model from the last gradients.
  *
- * A step is up to max_iterations of: a direction d = -H g from the pairs of past moves s and gradient changes y (two loops over
- * them); a length t along it that satisfies the strong Wolfe conditions; and the move p = p0 + t d, a row of its own.
- * Pairs lie in a ring of rows. Sums are f64 whatever the dtype, in an order that depends on the length alone.
- * A move that did not come to its end, because the loss failed, is taken back.
- * Source: Nocedal and Wright, "Numerical optimization", 2nd edition, algorithms 7.4, 7.5, 3.5 and 3.6; Schmidt's minFunc, whose
- * constants and conditions for the end torch.optim.LBFGS has, and so this.
+ * A step is up to max_iterations of: a direction d = -H g from the pairs of past moves s and gradient changes y
+ * (two loops over them); a length t along it that satisfies the strong Wolfe conditions; and the move
+ * p = p0 + t d, a row of its own. Pairs lie in a ring of rows. Sums are f64 whatever the dtype, in an order that depends on
+ * the length alone. A move that did not come to its end, because the loss failed, is taken back.
+ * Source: Nocedal and Wright, "Numerical optimization", 2nd edition, algorithms 7.4, 7.5, 3.5 and 3.6; Schmidt's
+ * minFunc, whose constants and conditions for the end torch.optim.LBFGS has, and so this.
  * Not here: the search along d (lbfgs_search.c). */
 #include "lbfgs_impl.h"
 
@@ -24,7 +24,7 @@ typedef struct lbfgs {
     double *share; /* (history) the first loop's, for the second */
 } lbfgs;
 
-/* ---- the move ------------------------------------------------------------------------------------------------ */
+/* ---- the move ----------------------------------------------------------------------------------------------- */
 
 typedef struct move_attrs {
     double length;
@@ -70,7 +70,7 @@ ag_status nnx_lbfgs_move(const nnx_lbfgs_line *line, double length, ag_error *er
     return ag_op_run(&nn_lbfgs_update, in, 2, &attrs, &slab, 1, error);
 }
 
-/* ---- vectors ------------------------------------------------------------------------------------------------- */
+/* ---- vectors ------------------------------------------------------------------------------------------------ */
 
 static void copy(ag_tensor *to, const ag_tensor *from) {
     const size_t bytes = ag_meta_bytes(ag_tensor_meta(to));
@@ -136,7 +136,7 @@ ag_status nnx_lbfgs_evaluate(const nnx_lbfgs_line *line, double *loss, ag_tensor
     return status;
 }
 
-/* ---- the direction ------------------------------------------------------------------------------------------- */
+/* ---- the direction ------------------------------------------------------------------------------------------ */
 
 /* Takes up the pair of the last move, where the curvature along it is positive. g: the gradient now. */
 static void remember(lbfgs *l, vector g) {
@@ -187,10 +187,10 @@ static void direct(lbfgs *l, vector g) {
     }
 }
 
-/* ---- a step -------------------------------------------------------------------------------------------------- */
+/* ---- a step ------------------------------------------------------------------------------------------------- */
 
-/* One iteration from loss *loss and the gradient in work[0], which it replaces by those after it. *done: there is nothing
- * more to gain. */
+/* One iteration from loss *loss and the gradient in work[0], which it replaces by those after it. *done: there is
+ * nothing more to gain. */
 static ag_status iterate(lbfgs *l, const nnx_lbfgs_line *line, bool last, double *loss, int64_t *evaluations,
                          bool *done, ag_error *error) {
     nn_optim *o = &l->base;
@@ -252,7 +252,7 @@ static ag_status minimise(nn_optim *o, nn_loss_function *f, void *user, double *
     return status;
 }
 
-/* ---- making one ---------------------------------------------------------------------------------------------- */
+/* ---- making one --------------------------------------------------------------------------------------------- */
 
 static ag_status make(nn_optim *o, ag_error *error) {
     lbfgs *l = (lbfgs *)o;

@@ -24,9 +24,9 @@ double nnx_lbfgs_dot(ag_tensor *x, ag_tensor *y);
 /** The largest |x|; NaN where there is one. */
 double nnx_lbfgs_largest(ag_tensor *x);
 
-/** A length that satisfies the strong Wolfe conditions (c1 = 1e-4, c2 = 0.9), or the best of 25 trials. In: the slope of the
- *  loss along d at p0, the first length to try, the loss at p0. Out: the length, the loss there, its gradient in
- *  gradient[0], the parameters moved there, evaluations counted. */
+/** A length that satisfies the strong Wolfe conditions (c1 = 1e-4, c2 = 0.9), or the best of 25 trials. In: the
+ *  slope of the loss along d at p0, the first length to try, the loss at p0. Out: the length, the loss there, its
+ *  gradient in gradient[0], the parameters moved there, evaluations counted. */
 ag_status nnx_lbfgs_search(const nnx_lbfgs_line *line, double slope, double *length, double *loss,
                            int64_t *evaluations, ag_error *error);
 

@@ -1,8 +1,8 @@
 /* lbfgs_search: the strong Wolfe line search.
  *
- * Two phases. The first goes outward until an interval is known that holds a good length (the loss has risen, or its slope
- * has turned) or one is found; the second narrows the interval, by the cubic through its ends, keeping the better end.
- * A trial where the loss is not finite counts as a rise: the interval is then halved.
+ * Two phases. The first goes outward until an interval is known that holds a good length (the loss has risen, or
+ * its slope has turned) or one is found; the second narrows the interval, by the cubic through its ends, keeping
+ * the better end. A trial where the loss is not finite counts as a rise: the interval is then halved.
  * Source: Nocedal and Wright 2006, algorithms 3.5 and 3.6; safeguards as in Schmidt's minFunc. */
 #include "lbfgs_impl.h"
 

@@ -1,8 +1,8 @@
 /* optim: what all optimisers share - state, steps, the way an update rule is run.
  *
- * A step checks its rate and every gradient before it changes anything, then runs one fused sweep over the slab, or, where
- * there are groups, one over each stretch of it. Padding is updated with the rest: zero parameters with zero gradients
- * and zero state stay zero under every rule.
+ * A step checks its rate and every gradient before it changes anything, then runs one fused sweep over the slab,
+ * or, where there are groups, one over each stretch of it. Padding is updated with the rest: zero parameters with
+ * zero gradients and zero state stay zero under every rule.
  * Not here: the rules (optim_*.c, lbfgs.c), groups (optim_group.c). */
 #include "optim.h"
 
@@ -66,7 +66,7 @@ void nn_optim_free(nn_optim *o) {
     ag_release(o, o->size);
 }
 
-/* ---- rules ------------------------------------------------------------------------------------------------- */
+/* ---- rules -------------------------------------------------------------------------------------------------- */
 
 ag_status nnx_optim_run(const nn_optim *o, ag_tensor *slab, const ag_tensor *gradient, ag_tensor *const *state,
                         ag_tensor *const *result, const nnx_constants *c, ag_error *error) {

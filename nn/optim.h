@@ -1,6 +1,6 @@
 /* optim: optimisers on a parameter slab. Each update rule is an operation of its own ("nn_sgd_update",
- * "nn_adam_update", ...), registered through the engine's public door when the first optimiser that needs it is made.
- * The parameters must outlive the optimiser.
+ * "nn_adam_update", ...), registered through the engine's public door when the first optimiser that needs it is
+ * made. The parameters must outlive the optimiser.
  *
  *     nn_optim *o = nn_adamw(params, 1e-3, NULL, &error);
  *     nn_optim *o = nn_adamw(params, 1e-3, &(nn_adam_options){.beta2 = 0.99, .weight_decay = NN_ZERO}, &error);
@@ -22,11 +22,11 @@ AG_BEGIN_DECLS
 typedef struct nn_optim nn_optim;
 
 /* ---- rules ---------------------------------------------------------------------------------------------
- * g is the gradient of p, t the step from 1; with a weight_decay (where it is not said to be decoupled) g + weight_decay p
- * takes its place. All state begins at zero.
- * Errors of all constructors: NULL and AG_ERROR_VALUE (a rate, eps or decay below 0 or not finite, a momentum or beta
- * outside [0, 1), params NULL; of NULL params an error that is in `error` already stays), AG_ERROR_NAME (another
- * operation has the rule's name), AG_ERROR_MEMORY. */
+ * g is the gradient of p, t the step from 1; with a weight_decay (where it is not said to be decoupled)
+ * g + weight_decay p takes its place. All state begins at zero.
+ * Errors of all constructors: NULL and AG_ERROR_VALUE (a rate, eps or decay below 0 or not finite, a momentum or
+ * beta outside [0, 1), params NULL; of NULL params an error that is in `error` already stays), AG_ERROR_NAME
+ * (another operation has the rule's name), AG_ERROR_MEMORY. */
 
 typedef struct nn_sgd_options {
     double momentum;     /* 0 */
@@ -117,7 +117,8 @@ typedef struct nn_nadam_options {
     double momentum_decay; /* 0.004 */
 } nn_nadam_options;
 /** NAdam: Adam with Nesterov's momentum. mu_t = beta1 (1 - 0.96^(t momentum_decay) / 2), M_t = mu_1 ... mu_t
- *  p -= lr ((1 - mu_t) / (1 - M_t) g + mu_(t+1) / (1 - M_t mu_t mu_(t+1)) m) / (sqrt(v / (1 - beta2^t)) + eps), m and v as in Adam
+ *  p -= lr ((1 - mu_t) / (1 - M_t) g + mu_(t+1) / (1 - M_t mu_t mu_(t+1)) m) / (sqrt(v / (1 - beta2^t)) + eps), m
+ *  and v as in Adam
  *  Memory: m and v, each as long as the slab
  *  Source: Dozat 2016; there 1 - M_t mu_(t+1), the second mu_t is PyTorch 1.13's */
 NN_API nn_optim *nn_nadam(nn_params *params, double lr, const nn_nadam_options *options, ag_error *error);
@@ -136,8 +137,9 @@ typedef struct nn_rprop_options {
     double eta_minus, eta_plus; /* 0.5, 1.2 */
     double step_min, step_max;  /* 1e-6, 50 */
 } nn_rprop_options;
-/** Rprop, for whole batches: each element's step, at first lr, grows by eta_plus while its gradient keeps its sign, and
- *  shrinks by eta_minus, without a move, where the sign has changed. Later changes of the rate have no effect.
+/** Rprop, for whole batches: each element's step, at first lr, grows by eta_plus while its gradient keeps its
+ *  sign, and shrinks by eta_minus, without a move, where the sign has changed. Later changes of the rate have no
+ *  effect.
  *  Memory: the last gradient and the step, each as long as the slab
  *  Source: Riedmiller and Braun 1993 */
 NN_API nn_optim *nn_rprop(nn_params *params, double lr, const nn_rprop_options *options, ag_error *error);
@@ -156,8 +158,8 @@ typedef struct nn_lamb_options {
     double eps;          /* 1e-6 */
     double weight_decay; /* 0.01 */
 } nn_lamb_options;
-/** LAMB, for large batches. r = m / (1 - beta1^t) / (sqrt(v / (1 - beta2^t)) + eps) + weight_decay p, and for each parameter
- *  p -= lr |p| / |r| r, Euclidean norms; where one of them is 0 the quotient is 1. m and v as in Adam
+/** LAMB, for large batches. r = m / (1 - beta1^t) / (sqrt(v / (1 - beta2^t)) + eps) + weight_decay p, and for each
+ *  parameter p -= lr |p| / |r| r, Euclidean norms; where one of them is 0 the quotient is 1. m and v as in Adam
  *  Memory: m and v, each as long as the slab, and three times the largest parameter
  *  Source: You and others 2020, algorithm 2 */
 NN_API nn_optim *nn_lamb(nn_params *params, double lr, const nn_lamb_options *options, ag_error *error);
@@ -170,40 +172,41 @@ typedef struct nn_lbfgs_options {
     int64_t history;         /* 100 pairs */
     bool fixed_step;         /* moves by lr, and does not search for the strong Wolfe conditions */
 } nn_lbfgs_options;
-/** L-BFGS, for whole batches; the usual lr is 1. It evaluates the loss several times a step: nn_optim_step_with, not
- *  nn_optim_step. It has no groups.
+/** L-BFGS, for whole batches; the usual lr is 1. It evaluates the loss several times a step: nn_optim_step_with,
+ *  not nn_optim_step. It has no groups.
  *  Errors: and AG_ERROR_SHAPE (more numbers than can be counted)
  *  Memory: 2 history + 2 vectors as long as the slab; a search holds five more
- *  Source: Nocedal and Wright 2006, algorithms 7.4 and 7.5, 3.5 and 3.6; Schmidt's minFunc, as in torch.optim.LBFGS */
+ *  Source: Nocedal and Wright 2006, algorithms 7.4 and 7.5, 3.5 and 3.6; Schmidt's minFunc, as in
+ *          torch.optim.LBFGS */
 NN_API nn_optim *nn_lbfgs(nn_params *params, double lr, const nn_lbfgs_options *options, ag_error *error);
 
-/* ---- steps --------------------------------------------------------------------------------------------- */
+/* ---- steps -------------------------------------------------------------------------------------------------- */
 
 NN_API void nn_optim_free(nn_optim *o); /* accepts NULL; the parameters stay */
 
 /** One update from the parameters' gradients. Parameters without a gradient (never reached) are read as zeros.
  *  Errors: AG_ERROR_VALUE (a rate that nn_optim_set_lr set below 0 or not finite; Adam after nn_optim_set_steps
- *          below 0), AG_ERROR_STATE (a gradient is invalid after a failed backward; names the first parameter),
- *          AG_ERROR_MEMORY. On error nothing is changed */
+ *          below 0), AG_ERROR_STATE (a gradient is invalid after a failed backward; names the first parameter;
+ *          L-BFGS, which needs nn_optim_step_with), AG_ERROR_MEMORY. On error nothing is changed */
 NN_API ag_status nn_optim_step(nn_optim *o, ag_error *error);
 /** The loss at the parameters as they are, with its gradient: zero_grad, record, ag_backward, rewind.
  *  Errors: what it returns ends the step */
 typedef ag_status nn_loss_function(void *user, double *loss, ag_error *error);
-/** A step of a rule that may evaluate the loss more than once; the others evaluate it once and then do nn_optim_step.
- *  `loss` (NULL: not wanted) receives that of the first evaluation, before the step.
- *  Errors: those of nn_optim_step and of f. L-BFGS then leaves the parameters where its last whole iteration had left
- *          them, and AG_ERROR_NONFINITE: the first loss is not finite */
+/** A step of a rule that may evaluate the loss more than once; the others evaluate it once and then do
+ *  nn_optim_step. `loss` (NULL: not wanted) receives that of the first evaluation, before the step.
+ *  Errors: those of nn_optim_step and of f. L-BFGS then leaves the parameters where its last whole iteration had
+ *          left them, and AG_ERROR_NONFINITE: the first loss is not finite */
 NN_API ag_status nn_optim_step_with(nn_optim *o, nn_loss_function *f, void *user, double *loss, ag_error *error);
 /** nn_params_zero_grad of its parameters: every gradient reads as zeros, an invalid one is valid again. */
 NN_API void nn_optim_zero_grad(nn_optim *o);
-/** The learning rate of the next step, of parameters in no group, to read and, for schedules, to set. A rate below 0 or not finite is refused
- *  by nn_optim_step. */
+/** The learning rate of the next step, of parameters in no group, to read and, for schedules, to set. A rate below
+ *  0 or not finite is refused by nn_optim_step. */
 NN_API double nn_optim_lr(const nn_optim *o);
 NN_API void nn_optim_set_lr(nn_optim *o, double lr);
 /** Updates done: steps that failed are not counted. */
 NN_API int64_t nn_optim_steps(const nn_optim *o);
 
-/* ---- groups of parameters ------------------------------------------------------------------------------ */
+/* ---- groups of parameters ----------------------------------------------------------------------------------- */
 
 /** Constants for some of the parameters. A number that is 0 is that of the optimiser; NN_ZERO is 0. */
 typedef struct nn_group {
@@ -216,9 +219,9 @@ typedef struct nn_group {
     double beta2; /* RMSprop's alpha and Adadelta's rho, too */
 } nn_group;
 /** Add a group. A parameter belongs to the last group that names it. The text is copied. State is kept.
- *  Errors: AG_ERROR_NAME (the pattern matches nothing, or a name is no parameter's), AG_ERROR_VALUE (neither pattern nor
- *          names; a number out of range, or one that the rule does not have; a momentum where the optimiser keeps none),
- *          AG_ERROR_STATE (L-BFGS), AG_ERROR_MEMORY. On error nothing is changed */
+ *  Errors: AG_ERROR_NAME (the pattern matches nothing, or a name is no parameter's), AG_ERROR_VALUE (neither
+ *          pattern nor names; a number out of range, or one that the rule does not have; a momentum where the
+ *          optimiser keeps none), AG_ERROR_STATE (L-BFGS), AG_ERROR_MEMORY. On error nothing is changed */
 NN_API ag_status nn_optim_group(nn_optim *o, const nn_group *group, ag_error *error) AG_WARN_UNUSED;
 /** How many groups, and that of a parameter: 0 for all that are in none, then 1, 2, ... in order of addition. */
 NN_API size_t nn_optim_group_count(const nn_optim *o);
@@ -226,19 +229,19 @@ NN_API size_t nn_optim_group_of(const nn_optim *o, const char *path); /* SIZE_MA
 /** The rate of a group's next step; NaN past the last group. */
 NN_API double nn_optim_group_lr(const nn_optim *o, size_t group);
 
-/* ---- state, for checkpoints ---------------------------------------------------------------------------- */
+/* ---- state, for checkpoints --------------------------------------------------------------------------------- */
 
-/** Its tensors, to read or (ag_tensor_write) to restore: under PyTorch's names. SGD without momentum has none; with it
- *  "momentum" (v); Adam "exp_avg" (m) and "exp_avg_sq" (v), with amsgrad "max_exp_avg_sq"; and so on.
+/** Its tensors, to read or (ag_tensor_write) to restore: under PyTorch's names. SGD without momentum has none;
+ *  with it "momentum" (v); Adam "exp_avg" (m) and "exp_avg_sq" (v), with amsgrad "max_exp_avg_sq"; and so on.
  *  Shapes: each the slab's, (padded elements), in its dtype; of L-BFGS's history (history, padded elements)
  *  Edges:  name and tensor are NULL past the last
  *  Memory: both belong to the optimiser */
 NN_API size_t nn_optim_state_count(const nn_optim *o);
 NN_API const char *nn_optim_state_name(const nn_optim *o, size_t i);
 NN_API ag_tensor *nn_optim_state(const nn_optim *o, size_t i);
-/** The other half: numbers that change as it steps, "steps" and "lr" first, then what its rule counts and the groups'
- *  "group.1.lr_scale" and so on. Tensors and numbers restored into an optimiser made alike, it goes on as the first would
- *  have, to the bit.
+/** The other half: numbers that change as it steps, "steps" and "lr" first, then what its rule counts and the
+ *  groups' "group.1.lr_scale" and so on. Tensors and numbers restored into an optimiser made alike, it goes on as
+ *  the first would have, to the bit.
  *  Edges:  name NULL and number NaN past the last
  *  Errors: AG_ERROR_INDEX, AG_ERROR_VALUE (not a number that it could have); nothing is changed */
 NN_API size_t nn_optim_number_count(const nn_optim *o);

@@ -3,8 +3,8 @@
  *   s <- s + g^2,  p <- p - lr / (1 + (t - 1) lr_decay)  g / (sqrt(s) + eps)
  *
  * The sum begins with `initial`, which step 1 puts there.
- * Source: Duchi, Hazan, Singer, "Adaptive subgradient methods for online learning and stochastic optimization", JMLR 2011;
- * constants as in torch.optim.Adagrad. */
+ * Source: Duchi, Hazan, Singer, "Adaptive subgradient methods for online learning and stochastic optimization",
+ * JMLR 2011; constants as in torch.optim.Adagrad. */
 #include "optim_impl.h"
 
 #include <math.h>

@@ -6,11 +6,11 @@
  *   p <- p - lr / (1 - beta1^t)  m / (sqrt(v) / sqrt(1 - beta2^t) + eps)
  *
  * The bias corrections of step t are two numbers, computed in f64 outside the loop; the loop has one square root
- * and one division an element. Without decay the loop has nothing of it. amsgrad, which divides by the largest v so
- * far, is a row of its own: it has a state more.
+ * and one division an element. Without decay the loop has nothing of it. amsgrad, which divides by the largest v
+ * so far, is a row of its own: it has a state more.
  * Source: Kingma and Ba, "Adam: a method for stochastic optimization", ICLR 2015, algorithm 1, with eps inside the
- * corrected denominator as in torch.optim.Adam; Loshchilov and Hutter, "Decoupled weight decay regularization", ICLR 2019;
- * Reddi, Kale, Kumar, "On the convergence of Adam and beyond", ICLR 2018. */
+ * corrected denominator as in torch.optim.Adam; Loshchilov and Hutter, "Decoupled weight decay regularization",
+ * ICLR 2019; Reddi, Kale, Kumar, "On the convergence of Adam and beyond", ICLR 2018. */
 #include "optim_impl.h"
 
 #include <math.h>

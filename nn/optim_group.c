@@ -1,8 +1,8 @@
 /* optim_group: constants for some of the parameters.
  *
- * The slab stays one. Its parameters, in order, are divided into runs: stretches of neighbours of one group (one parameter
- * each where the rule looks at whole parameters). A run has views of the slab, of the gradient and of every state tensor, made
- * when a group is added, so that a step allocates nothing.
+ * The slab stays one. Its parameters, in order, are divided into runs: stretches of neighbours of one group (one
+ * parameter each where the rule looks at whole parameters). A run has views of the slab, of the gradient and of
+ * every state tensor, made when a group is added, so that a step allocates nothing.
  * A new group is built beside the old division and takes its place when all of it stands. */
 #include "optim_impl.h"
 #include "param_impl.h"
@@ -138,7 +138,7 @@ ag_status nnx_groups_run(nn_optim *o, ag_error *error) {
     return AG_OK;
 }
 
-/* ---- adding one ---------------------------------------------------------------------------------------------- */
+/* ---- adding one --------------------------------------------------------------------------------------------- */
 
 /* '*' is any text, '?' any character. The last star may take more whenever what follows it does not fit. */
 static bool matches(const char *pattern, const char *text) {
@@ -229,7 +229,7 @@ ag_status nn_optim_group(nn_optim *o, const nn_group *added, ag_error *error) {
     return AG_OK;
 }
 
-/* ---- reading ------------------------------------------------------------------------------------------------- */
+/* ---- reading ------------------------------------------------------------------------------------------------ */
 
 size_t nn_optim_group_count(const nn_optim *o) { return o->groups ? o->groups->count : 0; }
 

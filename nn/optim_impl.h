@@ -41,8 +41,8 @@ struct nn_optim {
     void (*advance)(const nn_optim *o, nnx_constants *c);
     /** Of a rule that evaluates the loss itself, instead of `attrs`; NULL: it does not. */
     ag_status (*minimise)(nn_optim *o, nn_loss_function *f, void *user, double *loss, ag_error *error);
-    /** Make the state where it is not shaped like the slab, and what else the struct owns; NULL: nothing else. `destroy`
-     *  frees that, also half made. */
+    /** Make the state where it is not shaped like the slab, and what else the struct owns; NULL: nothing else.
+     *  `destroy` frees that, also half made. */
     ag_status (*make)(nn_optim *o, ag_error *error);
     void (*destroy)(nn_optim *o);
     nnx_number number[NNX_OPTIM_NUMBERS]; /* (number_count) */
@@ -55,7 +55,8 @@ struct nn_optim {
     int64_t steps;
 };
 
-/** Register the rule, copy `model` into a block of model->size bytes, and make its state, all zeros. NULL on failure. */
+/** Register the rule, copy `model` into a block of model->size bytes, and make its state, all zeros. NULL on
+ *  failure. */
 nn_optim *nnx_optim_new(const nn_optim *model, nn_params *params, ag_error *error);
 
 /** An option's number: 0 is the default, NN_ZERO is 0. */
@@ -90,9 +91,9 @@ nnx_constants *nnx_groups_constants(const nnx_groups *g, size_t i);
 /** The shape rule of all update rules: operands of one shape and one floating dtype, results alike. */
 ag_status nnx_update_infer(const ag_query *q, ag_meta *out);
 
-/** A sweep's loop is a function marked NNX_LOOP, called from two instances: one for the baseline, and one marked NNX_WIDE that
- *  runs where nnx_wide() says so. Both give the same bits: every operation in it is exact to the last bit on any width,
- *  and the compiler may not contract them. */
+/** A sweep's loop is a function marked NNX_LOOP, called from two instances: one for the baseline, and one marked
+ *  NNX_WIDE that runs where nnx_wide() says so. Both give the same bits: every operation in it is exact to the
+ *  last bit on any width, and the compiler may not contract them. */
 #if defined(__x86_64__) && defined(__GNUC__)
 #define NNX_LOOP static inline __attribute__((always_inline))
 #define NNX_WIDE __attribute__((target("avx2")))
@@ -108,12 +109,12 @@ enum { NNX_FACTORS = 8 };
 typedef struct nnx_factors {
     double k[NNX_FACTORS];
 } nnx_factors;
-/** One element: x is {p, state...}, g the gradient. The arithmetic is f64 whatever the dtype: an f32 network's only
- *  rounding is that of what is stored. */
+/** One element: x is {p, state...}, g the gradient. The arithmetic is f64 whatever the dtype: an f32 network's
+ *  only rounding is that of what is stored. */
 typedef void nnx_element(double *x, double g, const nnx_factors *f);
 
-/** A rule's loop over all elements. Called with a constant `states` and a function marked NNX_LOOP, it becomes a loop with
- *  that function in it. */
+/** A rule's loop over all elements. Called with a constant `states` and a function marked NNX_LOOP, it becomes a
+ *  loop with that function in it. */
 NNX_LOOP void nnx_sweep_of(ag_dtype dtype, int64_t n, void *const *out, const void *gradient, uint32_t states,
                            nnx_element *element, const nnx_factors *factors) {
     const nnx_factors f = *factors; /* a copy that no store can reach */
@@ -143,7 +144,8 @@ NNX_LOOP void nnx_sweep(const ag_eval *e, uint32_t states, nnx_element *element,
 
 /** A rule's loop, for the baseline or wide. */
 typedef void nnx_sweep_function(const ag_eval *e, const nnx_factors *f);
-/** The forward of a rule made of such loops: copies operands to results where they are apart, and runs one of them. */
+/** The forward of a rule made of such loops: copies operands to results where they are apart, and runs one of
+ *  them. */
 ag_status nnx_update(const ag_eval *e, nnx_sweep_function *narrow, nnx_sweep_function *wide, const nnx_factors *f);
 
 /** For a rule whose steps count from 1: the error of a step below that. */

@@ -3,9 +3,9 @@
  *   m <- beta1 m + (1 - beta1) g,  v <- beta2 v + (1 - beta2) g^2
  *   r = m / (1 - beta1^t) / (sqrt(v / (1 - beta2^t)) + eps) + weight_decay p,  p <- p - lr |p| / |r| r
  *
- * The norms are of one parameter, so the rule is not elementwise: its operands are one parameter's part of the slab, and its
- * results stand beside them until all of it is done. Norms are added up in f64, in the order of the elements; r is
- * computed twice, which costs less than keeping it.
+ * The norms are of one parameter, so the rule is not elementwise: its operands are one parameter's part of the
+ * slab, and its results stand beside them until all of it is done. Norms are added up in f64, in the order of the
+ * elements; r is computed twice, which costs less than keeping it.
  * Source: You and others, "Large batch optimization for deep learning: training BERT in 76 minutes", ICLR 2020,
  * algorithm 2, phi the identity. */
 #include "optim_impl.h"
@@ -22,7 +22,8 @@ typedef struct lamb {
     double eps;
 } lamb;
 
-/* x: p, m, v. k: length of the move against r, beta1, beta2, 1 / (1 - beta1^t), 1 / sqrt(1 - beta2^t), eps, decay. */
+/* x: p, m, v. k: length of the move against r, beta1, beta2, 1 / (1 - beta1^t), 1 / sqrt(1 - beta2^t), eps,
+ * decay. */
 NNX_LOOP double direction(const double *x, const double *k) {
     return x[1] * k[3] / (sqrt(x[2]) * k[4] + k[5]) + k[6] * x[0];
 }

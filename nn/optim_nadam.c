@@ -2,11 +2,13 @@
  *
  *   mu_t = beta1 (1 - 0.96^(t momentum_decay) / 2),  M_t = mu_1 ... mu_t
  *   m <- beta1 m + (1 - beta1) g,  v <- beta2 v + (1 - beta2) g^2
- *   p <- p - lr ((1 - mu_t) / (1 - M_t) g + mu_(t+1) / (1 - M_t mu_t mu_(t+1)) m) / (sqrt(v / (1 - beta2^t)) + eps)
+ *   p <- p - lr ((1 - mu_t) / (1 - M_t) g + mu_(t+1) / (1 - M_t mu_t mu_(t+1)) m) / (sqrt(v / (1 - beta2^t)) +
+ *   eps)
  *
- * The product M is counted from step to step: a number of the optimiser's state. Dozat divides m by 1 - M_t mu_(t+1); the
- * second mu_t is PyTorch 1.13's, whose trajectories these are.
- * Source: Dozat, "Incorporating Nesterov momentum into Adam", ICLR workshop 2016, constants as in torch.optim.NAdam. */
+ * The product M is counted from step to step: a number of the optimiser's state. Dozat divides m by 1 - M_t
+ * mu_(t+1); the second mu_t is PyTorch 1.13's, whose trajectories these are.
+ * Source: Dozat, "Incorporating Nesterov momentum into Adam", ICLR workshop 2016, constants as in
+ * torch.optim.NAdam. */
 #include "optim_impl.h"
 
 #include <math.h>

@@ -4,8 +4,9 @@
  *   d = g / (sqrt(v) + eps);  p <- p - lr d,  with momentum: b <- momentum b + d,  p <- p - lr b
  *
  * Four rows, one for each set of states, share their shape rule, attributes and lines.
- * Source: Tieleman and Hinton, COURSERA: neural networks for machine learning, lecture 6.5, 2012; Graves, "Generating
- * sequences with recurrent neural networks", 2013 (centered); eps outside the root as in torch.optim.RMSprop. */
+ * Source: Tieleman and Hinton, COURSERA: neural networks for machine learning, lecture 6.5, 2012; Graves,
+ * "Generating sequences with recurrent neural networks", 2013 (centered); eps outside the root as in
+ * torch.optim.RMSprop. */
 #include "optim_impl.h"
 
 #include <math.h>

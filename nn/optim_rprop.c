@@ -5,8 +5,8 @@
  *   p <- p - sign(g) s
  *
  * At step 1 there is no sign before, and s is lr.
- * Source: Riedmiller and Braun, "A direct adaptive method for faster backpropagation learning: the RPROP algorithm", ICNN
- * 1993; the variant without going back (iRprop-) as in torch.optim.Rprop. */
+ * Source: Riedmiller and Braun, "A direct adaptive method for faster backpropagation learning: the RPROP
+ * algorithm", ICNN 1993; the variant without going back (iRprop-) as in torch.optim.Rprop. */
 #include "optim_impl.h"
 
 #include <math.h>

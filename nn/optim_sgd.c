@@ -2,8 +2,8 @@
  *
  *   v <- momentum v + (1 - dampening) g,  p <- p - lr v,  nesterov: p <- p - lr (g + momentum v)
  *
- * The velocity begins at zero; the first step has no dampening: v = g. The usual cases, without dampening, decay and
- * Nesterov's look ahead, have loops of their own. Without momentum the rule has
+ * The velocity begins at zero; the first step has no dampening: v = g. The usual cases, without dampening, decay
+ * and Nesterov's look ahead, have loops of their own. Without momentum the rule has
  * no velocity to read and write.
  * Source: PyTorch, torch.optim.SGD; Sutskever, Martens, Dahl, Hinton, "On the importance of initialization and
  * momentum in deep learning", ICML 2013 (there lr multiplies g, not v). */

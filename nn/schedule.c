@@ -1,7 +1,7 @@
 /* schedule: closed forms of the usual rates, one case a kind, and the rule for plateaus.
  *
- * PyTorch computes most of them from the rate before, a factor a step; the closed forms differ from that in the last
- * digits only, and need nothing but the step. Nothing here allocates. */
+ * PyTorch computes most of them from the rate before, a factor a step; the closed forms differ from that in the
+ * last digits only, and need nothing but the step. Nothing here allocates. */
 #include "schedule.h"
 
 #include <math.h>

@@ -1,12 +1,13 @@
-/* schedule: the learning rate as a function of the step. A schedule is plain data and a pure function: it holds nothing
- * that changes, so a checkpoint needs the step alone. Steps count from 0: number t is used for update t + 1.
+/* schedule: the learning rate as a function of the step. A schedule is plain data and a pure function: it holds
+ * nothing that changes, so a checkpoint needs the step alone. Steps count from 0: number t is used for update t +
+ * 1.
  *
  *     nn_schedule s = nn_schedule_after_warmup(nn_schedule_cosine(1e-3, 10000, 0), 500, 0);
  *     nn_schedule_apply(&s, optimiser);
  *     nn_optim_step(optimiser, &error);
  *
- * Whatever sets an optimiser's rate scales all its groups alike. Only nn_plateau, which follows a measured number, has
- * state: it is plain, too. */
+ * Whatever sets an optimiser's rate scales all its groups alike. Only nn_plateau, which follows a measured number,
+ * has state: it is plain, too. */
 #ifndef NN_SCHEDULE_H
 #define NN_SCHEDULE_H
 
@@ -46,8 +47,8 @@ typedef struct nn_schedule {
 NN_API nn_schedule nn_schedule_constant(double lr);
 /** lr factor^floor(t / every). */
 NN_API nn_schedule nn_schedule_step(double lr, int64_t every, double factor);
-/** lr factor^k, k the number of milestones at or before t. At most NN_SCHEDULE_MILESTONES, ascending; a longer list
- *  is refused where the schedule is used. */
+/** lr factor^k, k the number of milestones at or before t. At most NN_SCHEDULE_MILESTONES, ascending; a longer
+ *  list is refused where the schedule is used. */
 NN_API nn_schedule nn_schedule_multistep(double lr, const int64_t *milestone, int64_t count, double factor);
 /** lr factor^t. */
 NN_API nn_schedule nn_schedule_exponential(double lr, double factor);
@@ -55,19 +56,19 @@ NN_API nn_schedule nn_schedule_exponential(double lr, double factor);
  *  Edges:  past length it rises again, as in PyTorch
  *  Source: Loshchilov and Hutter 2017, without restarts */
 NN_API nn_schedule nn_schedule_cosine(double lr, int64_t length, double low);
-/** The same down from lr in each period, the first of `length` steps, the next each `factor` times as long (at least 1,
- *  whole).
+/** The same down from lr in each period, the first of `length` steps, the next each `factor` times as long (at
+ *  least 1, whole).
  *  Source: Loshchilov and Hutter 2017 */
 NN_API nn_schedule nn_schedule_warm_restarts(double lr, int64_t length, int64_t factor, double low);
-/** lr times a factor that goes in a straight line from `from` to `to` in `length` steps, and stays: warm-up from a small
- *  factor to 1. */
+/** lr times a factor that goes in a straight line from `from` to `to` in `length` steps, and stays: warm-up from a
+ *  small factor to 1. */
 NN_API nn_schedule nn_schedule_linear(double lr, double from, double to, int64_t length);
-/** Up from high / 25 to high in the first 30 % of `length` steps, then down to high / 25 / 10^4, along cosines; its last
- *  step is length - 1, and it stays there. The members share, from (1/25) and low (1e4) may be changed.
+/** Up from high / 25 to high in the first 30 % of `length` steps, then down to high / 25 / 10^4, along cosines;
+ *  its last step is length - 1, and it stays there. The members share, from (1/25) and low (1e4) may be changed.
  *  Source: Smith and Topin 2018; constants as in torch.optim.lr_scheduler.OneCycleLR */
 NN_API nn_schedule nn_schedule_one_cycle(double high, int64_t length);
-/** `steps` steps in a straight line from `from` times the schedule's first rate to that rate, then the schedule from its
- *  step 0. */
+/** `steps` steps in a straight line from `from` times the schedule's first rate to that rate, then the schedule
+ *  from its step 0. */
 NN_API nn_schedule nn_schedule_after_warmup(nn_schedule schedule, int64_t steps, double from);
 
 /** AG_OK, or AG_ERROR_VALUE and what is wrong with it. */
@@ -78,8 +79,8 @@ NN_API double nn_schedule_at(const nn_schedule *s, int64_t t);
 /** nn_optim_set_lr to the rate of its next step. */
 NN_API void nn_schedule_apply(const nn_schedule *s, nn_optim *o);
 
-/** Reduce the rate where a measured number has stopped to improve; PyTorch's definition. A zeroed struct is usable:
- *  a field that is 0 means the default beside it (NN_ZERO: 0 itself). */
+/** Reduce the rate where a measured number has stopped to improve; PyTorch's definition. A zeroed struct is
+ *  usable: a field that is 0 means the default beside it (NN_ZERO: 0 itself). */
 typedef struct nn_plateau {
     double factor;    /* 0.1                                                          */
     int64_t patience; /* 10: calls without improvement that are let pass; -1: none    */

@@ -89,8 +89,8 @@ static double step(task *t) {
 
 static const double valley[] = {-1.2, 1};
 
-/* torch.optim.LBFGS([x], max_iter=4, history_size=3, line_search_fn='strong_wolfe') in f64: x after each step, and the
- * evaluations so far. */
+/* torch.optim.LBFGS([x], max_iter=4, history_size=3, line_search_fn='strong_wolfe') in f64: x after each step, and
+ * the evaluations so far. */
 START_TEST(the_search_is_pytorchs) {
     static const double path[8][2] = {
         {-1.0288795348319695, 1.0655029516848564},  {-0.9349818277934958, 0.836452117556499},

@@ -1,9 +1,11 @@
-/* optim_rules: every rule beside PyTorch's, in f64 and f32, and those that PyTorch does not have beside their formulas. */
+/* optim_rules: every rule beside PyTorch's, in f64 and f32, and those that PyTorch does not have beside their
+ * formulas. */
 #include "nn_support.h"
 
 #include <math.h>
 
-/* Minimising sum(a x^2 + b x^4) from `start`: where PyTorch 1.13's torch.optim stands after steps 1, 10 and 25, in f64. */
+/* Minimising sum(a x^2 + b x^4) from `start`: where PyTorch 1.13's torch.optim stands after steps 1, 10 and 25, in
+ * f64. */
 enum { N = 4, STEPS = 25, SEEN = 3 };
 static const int seen[SEEN] = {1, 10, STEPS};
 static const double a[N] = {1.6837192410248834, 0.6388816177035421, 1.2705613663962616, 0.6079330508717753};
