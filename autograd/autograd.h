@@ -15,6 +15,7 @@
 #include "inspect.h"   /* looking at a graph           */
 #include "export.h"    /* ... as text, DOT, JSON       */
 #include "io/idx.h"
+#include "io/npy.h"
 #include "io/safetensors.h"
 
 #endif

@@ -14,7 +14,7 @@
 #include "file.h"
 
 #if defined(AGX_HAVE_ZLIB)
-#include <zlib.h>
+#include "zlib_impl.h"
 #endif
 
 enum { HEADER_MAX = 4 + 4 * AG_MAX_RANK };
@@ -40,27 +40,6 @@ static ag_status malformed(const source *s, const char *what) {
 
 #if defined(AGX_HAVE_ZLIB)
 
-/* zlib does not say how large a block is when it frees it; a line before the block does. */
-enum { LINE = 64 };
-
-static void *zlib_alloc(void *user, unsigned items, unsigned size) {
-    (void)user;
-    size_t bytes;
-    if (!ag_size_mul(items, size, &bytes) || !ag_size_add(bytes, LINE, &bytes)) return NULL;
-    char *block = ag_alloc(bytes);
-    if (!block) return NULL;
-    memcpy(block, &bytes, sizeof bytes);
-    return block + LINE;
-}
-
-static void zlib_release(void *user, void *address) {
-    (void)user;
-    char *block = (char *)address - LINE;
-    size_t bytes;
-    memcpy(&bytes, block, sizeof bytes);
-    ag_release(block, bytes);
-}
-
 static ag_status inflate_failed(const source *s, int code) {
     if (code == Z_MEM_ERROR)
         return ag_fail(s->error, AG_ERROR_MEMORY, AGX_PATH ": no memory to inflate it", s->path);
@@ -70,7 +49,7 @@ static ag_status inflate_failed(const source *s, int code) {
 
 static ag_status packed_open(source *s) {
     enum { GZIP_ONLY = 16 };
-    s->z = (z_stream){.zalloc = zlib_alloc, .zfree = zlib_release};
+    s->z = (z_stream){.zalloc = agx_zlib_alloc, .zfree = agx_zlib_release};
     int code = inflateInit2(&s->z, GZIP_ONLY + MAX_WBITS);
     return code == Z_OK ? AG_OK : inflate_failed(s, code);
 }
