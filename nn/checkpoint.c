@@ -1,106 +1,267 @@
-/* checkpoint: parameters to and from safetensors files, by path.
+/* checkpoint: a training run as a list of named tensors.
  *
- * Loading reads the whole file, then compares, then copies: until every name, shape and dtype agrees no parameter
- * is touched, and all that disagrees is told in one message.
- * Not here: the optimiser's state. */
-#include "param.h"
+ * The list is the same for saving and for loading: of a run as it stands it gives every name with its shape, dtype and
+ * present numbers. Saving writes it. Loading compares a file with it, tries the numbers that can be refused, and
+ * only then copies. What is no tensor in memory (counts, rates, a schedule) has a small tensor in the list.
+ * Not here: weights alone (param_file.c). */
+#include "checkpoint.h"
+
+#include "misfit_impl.h"
+#include "optim_impl.h"
 
 #include <stdio.h>
 #include <string.h>
 
-ag_status nn_params_save(const nn_params *p, const char *path, const char *const *metadata, ag_error *error) {
-    const size_t n = nn_params_kept(p), bytes = n * sizeof(void *); /* no overflow: n tensors exist */
-    ag_tensor **tensors = ag_alloc(bytes);
-    const char **names = ag_alloc(bytes);
-    ag_status status;
-    if (tensors && names) {
-        for (size_t i = 0; i < n; i++) {
-            tensors[i] = nn_params_keep(p, i);
-            names[i] = ag_tensor_name(tensors[i]);
-        }
-        status = ag_safetensors_write(path, tensors, names, n, metadata, error);
-    } else {
-        status = ag_fail(error, AG_ERROR_MEMORY, "%s: no memory for the names of %zu parameters", path, n);
+typedef struct list {
+    size_t count, room;
+    ag_tensor **tensor; /* (room) */
+    char **name;        /* (room) */
+    bool *own;          /* (room): made for the list */
+} list;
+
+static void list_clear(list *l) {
+    for (size_t i = 0; i < l->count; i++) {
+        if (l->own[i]) ag_tensor_free(l->tensor[i]);
+        ag_release_string(l->name[i]);
     }
-    ag_release(names, bytes);
-    ag_release(tensors, bytes);
+    ag_release(l->own, l->room * sizeof *l->own);
+    ag_release(l->name, l->room * sizeof *l->name);
+    ag_release(l->tensor, l->room * sizeof *l->tensor);
+}
+
+static ag_status no_memory(ag_error *error) { return ag_fail(error, AG_ERROR_MEMORY, "checkpoint: no memory"); }
+
+/* Under "prefix" and "name" put together. A tensor that is NULL could not be made. */
+static ag_status add(list *l, const char *prefix, const char *name, ag_tensor *tensor, bool own, ag_error *error) {
+    const size_t size = strlen(prefix) + strlen(name) + 1;
+    char *whole = tensor ? ag_alloc(size) : NULL;
+    if (!whole) {
+        if (own) ag_tensor_free(tensor);
+        return no_memory(error);
+    }
+    (void)snprintf(whole, size, "%s%s", prefix, name);
+    l->name[l->count] = whole;
+    l->tensor[l->count] = tensor;
+    l->own[l->count++] = own;
+    return AG_OK;
+}
+
+static ag_tensor *reals(const double *x, int64_t n) {
+    ag_tensor *t = ag_tensor_new(AG_F64, 1, &n, NULL);
+    if (t) memcpy(ag_tensor_write(t), x, (size_t)n * sizeof *x);
+    return t;
+}
+
+static ag_tensor *wholes(const int64_t *x, int64_t n) {
+    ag_tensor *t = ag_tensor_new(AG_I64, 1, &n, NULL);
+    if (t) memcpy(ag_tensor_write(t), x, (size_t)n * sizeof *x);
+    return t;
+}
+
+/* ---- schedules as arrays ------------------------------------------------------------------------------------- */
+
+enum { SCHEDULE_REALS = 7, SCHEDULE_WHOLES = 4 + NN_SCHEDULE_MILESTONES, PLATEAU_REALS = 5, PLATEAU_WHOLES = 7 };
+
+static ag_status add_schedule(list *l, const nn_schedule *s, ag_error *error) {
+    const double real[SCHEDULE_REALS] = {s->lr, s->low, s->from, s->to, s->factor, s->share, s->warmup_from};
+    int64_t whole[SCHEDULE_WHOLES] = {(int64_t)s->kind, s->length, s->milestone_count, s->warmup};
+    memcpy(whole + 4, s->milestone, sizeof s->milestone);
+    const ag_status status = add(l, "schedule.", "real", reals(real, SCHEDULE_REALS), true, error);
+    return status ? status : add(l, "schedule.", "whole", wholes(whole, SCHEDULE_WHOLES), true, error);
+}
+
+static ag_status read_schedule(const double *real, const int64_t *whole, nn_schedule *s, ag_error *error) {
+    if (whole[0] < 0 || whole[0] > NN_SCHEDULE_ONE_CYCLE)
+        return ag_fail(error, AG_ERROR_VALUE, "nn_checkpoint_load: a schedule of unknown kind %lld",
+                       (long long)whole[0]);
+    *s = (nn_schedule){.kind = (nn_schedule_kind)whole[0],
+                       .lr = real[0],
+                       .low = real[1],
+                       .from = real[2],
+                       .to = real[3],
+                       .factor = real[4],
+                       .share = real[5],
+                       .warmup_from = real[6],
+                       .length = whole[1],
+                       .milestone_count = whole[2],
+                       .warmup = whole[3]};
+    memcpy(s->milestone, whole + 4, sizeof s->milestone);
+    return nn_schedule_check(s, error);
+}
+
+static ag_status add_plateau(list *l, const nn_plateau *p, ag_error *error) {
+    const double real[PLATEAU_REALS] = {p->factor, p->threshold, p->low, p->eps, p->best};
+    const int64_t whole[PLATEAU_WHOLES] = {p->patience, p->absolute, p->rising, p->cooldown,
+                                           p->begun,    p->bad,      p->cooling};
+    const ag_status status = add(l, "plateau.", "real", reals(real, PLATEAU_REALS), true, error);
+    return status ? status : add(l, "plateau.", "whole", wholes(whole, PLATEAU_WHOLES), true, error);
+}
+
+static nn_plateau read_plateau(const double *real, const int64_t *whole) {
+    return (nn_plateau){.factor = real[0],
+                        .threshold = real[1],
+                        .low = real[2],
+                        .eps = real[3],
+                        .best = real[4],
+                        .patience = whole[0],
+                        .absolute = whole[1] != 0,
+                        .rising = whole[2] != 0,
+                        .cooldown = whole[3],
+                        .begun = whole[4] != 0,
+                        .bad = whole[5],
+                        .cooling = whole[6]};
+}
+
+/* ---- the list ------------------------------------------------------------------------------------------------ */
+
+/* The group of every parameter: an optimiser whose groups hold others goes on differently. */
+static ag_tensor *groups(const nn_checkpoint *c) {
+    const int64_t n = (int64_t)nn_params_count(c->params);
+    ag_tensor *t = ag_tensor_new(AG_I64, 1, &n, NULL);
+    int64_t *of = t ? ag_tensor_write(t) : NULL;
+    for (int64_t i = 0; of && i < n; i++)
+        of[i] = (int64_t)nn_optim_group_of(c->optim, nn_params_name(c->params, (size_t)i));
+    return t;
+}
+
+static ag_status add_optim(list *l, const nn_checkpoint *c, ag_error *error) {
+    const nn_optim *o = c->optim;
+    ag_status status = AG_OK;
+    for (size_t i = 0; !status && i < nn_optim_state_count(o); i++)
+        status = add(l, "optim.", nn_optim_state_name(o, i), nn_optim_state(o, i), false, error);
+    for (size_t i = 0; !status && i < nn_optim_number_count(o); i++) {
+        const double x = nn_optim_number(o, i);
+        status = add(l, "optim.number.", nn_optim_number_name(o, i), reals(&x, 1), true, error);
+    }
+    return status ? status : add(l, "optim.", "groups", groups(c), true, error);
+}
+
+/* Everything of a run, in order. On error what was made is for list_clear. */
+static ag_status collect(list *l, const nn_checkpoint *c, ag_error *error) {
+    enum { OTHERS = 8 }; /* at most, besides weights, state and numbers */
+    if (!c->params) return ag_fail(error, AG_ERROR_VALUE, "checkpoint: the parameters are NULL");
+    if (c->ema && nn_ema_swapped(c->ema))
+        return ag_fail(error, AG_ERROR_STATE, "checkpoint: the average is swapped in");
+    const size_t kept = nn_params_kept(c->params);
+    l->room = kept + OTHERS;
+    if (c->optim) l->room += nn_optim_state_count(c->optim) + nn_optim_number_count(c->optim);
+    l->tensor = ag_alloc(l->room * sizeof *l->tensor); /* no overflow: more bytes than these exist */
+    l->name = ag_alloc(l->room * sizeof *l->name);
+    l->own = ag_alloc(l->room * sizeof *l->own);
+    if (!l->tensor || !l->name || !l->own) return no_memory(error);
+    ag_status status = AG_OK;
+    for (size_t i = 0; !status && i < kept; i++) {
+        ag_tensor *x = nn_params_keep(c->params, i);
+        status = add(l, "model.", ag_tensor_name(x), x, false, error);
+    }
+    if (!status && c->optim) status = add_optim(l, c, error);
+    if (!status && c->ema) status = add(l, "ema.", "average", nn_ema_state(c->ema), false, error);
+    if (!status && c->schedule) status = add_schedule(l, c->schedule, error);
+    if (!status && c->plateau) status = add_plateau(l, c->plateau, error);
+    if (!status && c->random) {
+        int64_t word[2];
+        memcpy(word, c->random, sizeof word); /* two words of 64 bits, as they are */
+        status = add(l, "", "random", wholes(word, 2), true, error);
+    }
+    if (!status && c->epoch) status = add(l, "", "epoch", wholes(c->epoch, 1), true, error);
     return status;
 }
 
-/* What disagrees, for one line of text: as many items as fit, and a count of those that did not. */
-typedef struct complaint {
-    char text[384];
-    size_t length, count, left_out;
-} complaint;
+/* ---- saving and loading -------------------------------------------------------------------------------------- */
 
-static void complain(complaint *c, const char *format, ...) AG_PRINTF(2, 3);
-static void complain(complaint *c, const char *format, ...) {
-    char item[160];
-    va_list args;
-    va_start(args, format);
-    const int wanted = vsnprintf(item, sizeof item, format, args);
-    va_end(args);
-    size_t size = 0;
-    for (; item[size]; size++) /* names come from a file: keep the message on its line */
-        if ((unsigned char)item[size] < ' ' || item[size] == 0x7f) item[size] = '?';
-    const size_t comma = c->length ? 2 : 0;
-    c->count++;
-    if (wanted < 0 || c->left_out || c->length + comma + size >= sizeof c->text) {
-        c->left_out++;
-        return;
+static const char OPTIMISER[] = "optimiser"; /* key of the metadata: the name of its rule */
+
+ag_status nn_checkpoint_save(const nn_checkpoint *c, const char *path, ag_error *error) {
+    list l = {.count = 0};
+    ag_status status = collect(&l, c, error);
+    if (!status) {
+        const char *const metadata[] = {OPTIMISER, c->optim ? c->optim->rule->name : "none", NULL};
+        status = ag_safetensors_write(path, l.tensor, (const char *const *)l.name, l.count, metadata, error);
     }
-    if (comma) memcpy(c->text + c->length, ", ", comma);
-    memcpy(c->text + c->length + comma, item, size + 1);
-    c->length += comma + size;
+    list_clear(&l);
+    return status;
 }
 
-/* The shape alone: "(3, 4)". */
-static const char *shape_text(const ag_meta *meta, char *text, size_t size) {
-    const char *shape = strchr(ag_meta_text(meta, text, size), '(');
-    return shape ? shape : text;
-}
-
-static void compare(const nn_params *p, const ag_safetensors *file, complaint *c) {
-    for (size_t i = 0; i < nn_params_kept(p); i++) {
-        const char *name = ag_tensor_name(nn_params_keep(p, i));
-        const ag_tensor *found = ag_safetensors_find(file, name);
-        if (!found) {
-            complain(c, "\"%s\" is missing", name);
-            continue;
-        }
-        const ag_meta *want = ag_tensor_meta(nn_params_keep(p, i)), *have = ag_tensor_meta(found);
-        char a[AG_META_TEXT], b[AG_META_TEXT];
-        if (!ag_meta_same_shape(want, have))
-            complain(c, "\"%s\" is %s, should be %s", name, shape_text(have, a, sizeof a),
-                     shape_text(want, b, sizeof b));
-        if (want->dtype != have->dtype)
-            complain(c, "\"%s\" is %s, should be %s", name, ag_dtype_name(have->dtype),
-                     ag_dtype_name(want->dtype));
+static void compare(const list *l, const nn_checkpoint *c, const ag_safetensors *file, nnx_misfit *m) {
+    size_t found = 0;
+    for (size_t i = 0; i < l->count; i++) {
+        const ag_tensor *have = ag_safetensors_find(file, l->name[i]);
+        found += have != NULL;
+        const bool fits = nnx_misfit_compare(m, l->name[i], l->tensor[i], have);
+        if (fits && strcmp(l->name[i], "optim.groups") == 0 &&
+            memcmp(ag_tensor_data(l->tensor[i]), ag_tensor_data(have), ag_meta_bytes(ag_tensor_meta(have))) != 0)
+            nnx_misfit_add(m, "\"optim.groups\" are other groups");
     }
-    for (size_t i = 0; i < ag_safetensors_count(file); i++)
-        if (!nn_params_find(p, ag_safetensors_name(file, i)))
-            complain(c, "\"%s\" is not in the network", ag_safetensors_name(file, i));
+    for (size_t k = 0; found < ag_safetensors_count(file) && k < ag_safetensors_count(file); k++) {
+        size_t i = 0;
+        while (i < l->count && strcmp(l->name[i], ag_safetensors_name(file, k)) != 0) i++;
+        if (i == l->count) nnx_misfit_add(m, "\"%s\" is not in the run", ag_safetensors_name(file, k));
+    }
+    const char *rule = ag_safetensors_metadata(file, OPTIMISER);
+    if (c->optim && rule && strcmp(rule, c->optim->rule->name) != 0)
+        nnx_misfit_add(m, "the optimiser is %s, should be %s", rule, c->optim->rule->name);
 }
 
-ag_status nn_params_load(nn_params *p, const char *path, ag_error *error) {
-    ag_error why = {AG_OK, ""};
-    ag_safetensors *file = ag_safetensors_read(path, &why);
-    if (!file) return ag_fail(error, why.status, "%s", why.message);
+static const void *data(const ag_safetensors *file, const char *name) {
+    return ag_tensor_data(ag_safetensors_find(file, name));
+}
+
+/* Sets the optimiser's numbers: all, or, where one is refused, none. `l` has those before. */
+static ag_status set_numbers(nn_optim *o, const list *l, const ag_safetensors *file, size_t first,
+                             ag_error *error) {
+    const size_t n = nn_optim_number_count(o);
     ag_status status = AG_OK;
-    complaint c = {.length = 0};
-    compare(p, file, &c);
-    if (c.count) {
-        char more[40] = "";
-        if (c.left_out) (void)snprintf(more, sizeof more, ", and %zu more", c.left_out);
-        status = ag_fail(error, AG_ERROR_FORMAT, "%s does not fit the network: %s%s", path, c.text, more);
-    } else {
-        for (size_t i = 0; i < nn_params_kept(p); i++) {
-            ag_tensor *x = nn_params_keep(p, i);
-            const ag_tensor *from = ag_safetensors_find(file, ag_tensor_name(x));
-            const size_t bytes = ag_meta_bytes(ag_tensor_meta(x));
-            if (bytes) memcpy(ag_tensor_write(x), ag_tensor_data(from), bytes);
-        }
+    size_t done = 0;
+    for (; done < n; done++) {
+        const double *x = data(file, l->name[first + done]);
+        status = nn_optim_set_number(o, done, *x, error);
+        if (status) break;
     }
+    while (status && done-- > 0) { /* what it was before it can be again */
+        const double *x = ag_tensor_data(l->tensor[first + done]);
+        if (nn_optim_set_number(o, done, *x, NULL)) continue;
+    }
+    return status;
+}
+
+/* The file agrees with the list. */
+static ag_status restore(const nn_checkpoint *c, const list *l, const ag_safetensors *file, ag_error *error) {
+    nn_schedule schedule = {.lr = 0};
+    ag_status status = AG_OK;
+    if (c->schedule)
+        status = read_schedule(data(file, "schedule.real"), data(file, "schedule.whole"), &schedule, error);
+    if (!status && c->optim)
+        status = set_numbers(c->optim, l, file, nn_params_kept(c->params) + nn_optim_state_count(c->optim), error);
+    if (status) return status;
+    for (size_t i = 0; i < l->count; i++) {
+        if (l->own[i]) continue;
+        const size_t bytes = ag_meta_bytes(ag_tensor_meta(l->tensor[i]));
+        if (bytes) memcpy(ag_tensor_write(l->tensor[i]), data(file, l->name[i]), bytes);
+    }
+    if (c->schedule) *c->schedule = schedule;
+    if (c->plateau) *c->plateau = read_plateau(data(file, "plateau.real"), data(file, "plateau.whole"));
+    if (c->random) memcpy(c->random, data(file, "random"), sizeof *c->random);
+    if (c->epoch) memcpy(c->epoch, data(file, "epoch"), sizeof *c->epoch);
+    return AG_OK;
+}
+
+ag_status nn_checkpoint_load(const nn_checkpoint *c, const char *path, ag_error *error) {
+    list l = {.count = 0};
+    ag_safetensors *file = NULL;
+    ag_status status = collect(&l, c, error);
+    if (status) goto done;
+    ag_error why = {AG_OK, ""};
+    file = ag_safetensors_read(path, &why);
+    if (!file) {
+        status = ag_fail(error, why.status, "%s", why.message);
+        goto done;
+    }
+    nnx_misfit m = {.length = 0};
+    compare(&l, c, file, &m);
+    status = nnx_misfit_status(&m, path, "the run", error);
+    if (!status) status = restore(c, &l, file, error);
+done:
     ag_safetensors_free(file);
+    list_clear(&l);
     return status;
 }

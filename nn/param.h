@@ -60,5 +60,19 @@ NN_API ag_status nn_params_save(const nn_params *p, const char *path, const char
  *          and wrongly typed). On error no parameter is touched */
 NN_API ag_status nn_params_load(nn_params *p, const char *path, ag_error *error) AG_WARN_UNUSED;
 
+/** What a partial load did. */
+typedef struct nn_load_report {
+    size_t loaded;  /* parameters and buffers taken from the file                       */
+    size_t missing; /* that the file does not have                                      */
+    size_t unlike;  /* that it has in another shape or dtype                            */
+    size_t extra;   /* entries of the file that are not in the network                  */
+    char text[448]; /* these three by name, as nn_params_load tells them; "" when none  */
+} nn_load_report;
+/** Load what agrees in name, shape and dtype, and leave the rest as it is: to begin with a part of another network.
+ *  `report` (NULL: not wanted) says what was done.
+ *  Errors: those of ag_safetensors_read; then nothing is touched, the report neither */
+NN_API ag_status nn_params_load_partial(nn_params *p, const char *path, nn_load_report *report,
+                                        ag_error *error) AG_WARN_UNUSED;
+
 AG_END_DECLS
 #endif

@@ -1,4 +1,4 @@
-/* checkpoint: what is saved is loaded, and what does not fit changes nothing. */
+/* param_file: what is saved is loaded, and what does not fit changes nothing. */
 #define _DEFAULT_SOURCE 1 /* folder.h: mkdtemp, seteuid */
 #include "nn_support.h"
 
@@ -120,6 +120,40 @@ START_TEST(a_long_list_of_misfits_is_cut_and_counted) {
 }
 END_TEST
 
+START_TEST(a_partial_load_takes_what_fits_and_says_what_it_did) {
+    const int64_t deeper[] = {4, 8, 5, 2};
+    bench x = bench_new(sizes, 3, AG_F32, 1), y = bench_new(deeper, 4, AG_F32, 2),
+          z = bench_new(sizes, 3, AG_F32, 2);
+    save(&x, NULL);
+    ag_error error = {0};
+    nn_load_report report = {.loaded = 9};
+    ck_assert_int_eq(nn_params_load_partial(y.p, in_folder("none"), &report, &error), AG_ERROR_IO);
+    ck_assert_uint_eq(report.loaded, 9);
+    const double before = ag_tensor_get(nn_params_find(y.p, "2.weight"), 3);
+    ck_assert_msg(nn_params_load_partial(y.p, file, &report, &error) == AG_OK, "%s", error.message);
+    ck_assert_uint_eq(report.loaded, 2);
+    ck_assert_uint_eq(report.unlike, 2);
+    ck_assert_uint_eq(report.missing, 2);
+    ck_assert_uint_eq(report.extra, 0);
+    ck_assert_ptr_nonnull(strstr(report.text, "\"2.weight\" is (3, 8), should be (5, 8)"));
+    ck_assert_ptr_nonnull(strstr(report.text, "\"4.bias\" is missing"));
+    ck_assert_double_eq(ag_tensor_get(nn_params_find(y.p, "0.weight"), 5),
+                        ag_tensor_get(nn_params_find(x.p, "0.weight"), 5));
+    ck_assert_double_eq(ag_tensor_get(nn_params_find(y.p, "2.weight"), 3), before);
+    save(&y, NULL);
+    ck_assert_int_eq(nn_params_load_partial(z.p, file, &report, NULL), AG_OK);
+    ck_assert_uint_eq(report.extra, 2);
+    ck_assert_ptr_nonnull(strstr(report.text, "\"4.weight\" is not in the network"));
+    save(&x, NULL);
+    ck_assert_int_eq(nn_params_load_partial(z.p, file, &report, NULL), AG_OK);
+    ck_assert_str_eq(report.text, "");
+    ck_assert(same_numbers(&x, &z));
+    bench_free(&x);
+    bench_free(&y);
+    bench_free(&z);
+}
+END_TEST
+
 START_TEST(a_missing_or_malformed_file_is_refused) {
     bench x = bench_new(sizes, 3, AG_F32, 1), y = bench_new(sizes, 3, AG_F32, 1);
     ag_error error = {0};
@@ -172,14 +206,15 @@ START_TEST(every_failed_allocation_is_reported_and_leaves_nothing) {
 }
 END_TEST
 
-Suite *checkpoint_suite(void) {
-    Suite *s = suite_create("checkpoint");
-    TCase *tc = tcase_create("checkpoint");
+Suite *param_file_suite(void) {
+    Suite *s = suite_create("param_file");
+    TCase *tc = tcase_create("param_file");
     tcase_add_checked_fixture(tc, setup, folder_remove);
     tcase_add_test(tc, what_is_saved_is_loaded);
     tcase_add_test(tc, entries_are_named_by_path_and_metadata_goes_along);
     tcase_add_test(tc, all_that_does_not_fit_is_told_at_once);
     tcase_add_test(tc, a_long_list_of_misfits_is_cut_and_counted);
+    tcase_add_test(tc, a_partial_load_takes_what_fits_and_says_what_it_did);
     tcase_add_test(tc, a_missing_or_malformed_file_is_refused);
     tcase_add_test(tc, saving_where_there_is_no_folder_fails);
     tcase_add_test(tc, a_network_without_parameters_can_be_saved_and_loaded);

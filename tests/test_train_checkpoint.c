@@ -1,0 +1,306 @@
+/* train_checkpoint: a run that stops and goes on is the run that never stopped, and its file is whole at every moment. */
+#define _DEFAULT_SOURCE 1 /* folder.h: mkdtemp, seteuid */
+#include "nn_support.h"
+
+#include "support/folder.h"
+
+#include <signal.h>
+#include <sys/wait.h>
+#include <time.h>
+
+static const char *file; /* in a folder of each test's own */
+
+static void setup(void) {
+    folder_make();
+    file = in_folder("run.safetensors");
+}
+
+/* A run: batch norm has buffers, dropout draws. */
+typedef struct run {
+    nn_module *net;
+    nn_params *params;
+    nn_optim *optim;
+    nn_ema *ema;
+    nn_schedule schedule;
+    nn_plateau plateau;
+    ag_random random;
+    int64_t epoch;
+    nn_checkpoint is;
+} run;
+
+typedef enum rule { ADAMW, SGD } rule;
+
+static run *run_new(int64_t hidden, ag_dtype dtype, rule which, const char *pattern) {
+    run *r = calloc(1, sizeof *r);
+    ck_assert_ptr_nonnull(r);
+    ag_error error = {0};
+    nn_module *layers[] = {nn_linear(2, hidden, &error), nn_batch_norm1d(hidden, NULL, &error),
+                           nn_activation_layer(NN_TANH, &error), nn_dropout(0.25, &error),
+                           nn_linear(hidden, 2, &error)};
+    r->net = nn_sequential(layers, 5, &error);
+    r->params = nn_params_new(r->net, dtype, 1, &error);
+    r->optim = which == ADAMW ? nn_adamw(r->params, 0.01, NULL, &error) : nn_sgd(r->params, 0.1, 0.9, &error);
+    ck_assert_msg(r->optim != NULL, "%s", error.message);
+    ck_assert_int_eq(nn_optim_group(r->optim, &(nn_group){.pattern = pattern, .lr_scale = 0.5}, &error), AG_OK);
+    r->ema = nn_ema_new(r->params, 0.9, &error);
+    ck_assert_ptr_nonnull(r->ema);
+    r->schedule = nn_schedule_cosine(0.02, 60, 0.001);
+    r->random = (ag_random){7, 0};
+    r->is = (nn_checkpoint){r->params, r->optim, r->ema, &r->schedule, &r->plateau, &r->random, &r->epoch};
+    return r;
+}
+
+static void run_free(run *r) {
+    nn_ema_free(r->ema);
+    nn_optim_free(r->optim);
+    nn_params_free(r->params);
+    nn_module_free(r->net);
+    free(r);
+}
+
+/* Epochs up to number `last`, on a tape of their own that draws where the run's last one stopped. */
+static void train(run *r, int64_t last) {
+    nn_dataset d;
+    ag_error error = {0};
+    ck_assert_int_eq(nn_dataset_moons(100, 0.1, 1, &d, &error), AG_OK);
+    nn_batcher *b = nn_batcher_new(&d, 16, true, 3, &error);
+    ag_tape *t = ag_tape_new(NULL);
+    ck_assert(b && t);
+    ag_tape_random_set(t, r->random);
+    nn_pass pass = {t, true};
+    for (; r->epoch < last; r->epoch++) {
+        double loss = 0;
+        nn_batcher_start(b, r->epoch);
+        for (ag_tensor *x, *y; nn_batcher_next(b, &x, &y);) {
+            const ag_mark mark = ag_tape_mark(t);
+            nn_optim_zero_grad(r->optim);
+            const ag_value l = nn_cross_entropy(nn_forward(r->net, &pass, ag_constant(t, x)), ag_constant(t, y));
+            ck_assert_int_eq(ag_backward(l), AG_OK);
+            loss += ag_item(l);
+            ck_assert_int_eq(ag_tape_rewind(t, mark), AG_OK);
+            nn_schedule_apply(&r->schedule, r->optim);
+            ck_assert_int_eq(nn_optim_step(r->optim, &error), AG_OK);
+            ck_assert_int_eq(nn_ema_update(r->ema, &error), AG_OK);
+        }
+        (void)nn_plateau_step(&r->plateau, r->optim, loss);
+    }
+    r->random = ag_tape_random_get(t);
+    ag_tape_free(t);
+    nn_batcher_free(b);
+    nn_dataset_clear(&d);
+}
+
+static bool same_tensor(const ag_tensor *a, const ag_tensor *b) {
+    return memcmp(ag_tensor_data(a), ag_tensor_data(b), ag_meta_bytes(ag_tensor_meta(a))) == 0;
+}
+
+/* Every bit that a run keeps. */
+static bool same(const run *a, const run *b) {
+    bool yes = same_tensor(nn_ema_state(a->ema), nn_ema_state(b->ema)) && a->epoch == b->epoch &&
+               a->random.seed == b->random.seed && a->random.counter == b->random.counter &&
+               a->plateau.best == b->plateau.best && a->plateau.bad == b->plateau.bad &&
+               a->schedule.lr == b->schedule.lr && a->schedule.length == b->schedule.length;
+    for (size_t i = 0; i < nn_params_kept(a->params); i++)
+        yes = yes && same_tensor(nn_params_keep(a->params, i), nn_params_keep(b->params, i));
+    for (size_t i = 0; i < nn_optim_state_count(a->optim); i++)
+        yes = yes && same_tensor(nn_optim_state(a->optim, i), nn_optim_state(b->optim, i));
+    for (size_t i = 0; i < nn_optim_number_count(a->optim); i++)
+        yes = yes && nn_optim_number(a->optim, i) == nn_optim_number(b->optim, i);
+    return yes;
+}
+
+static void save(const run *r) {
+    ag_error error = {0};
+    ck_assert_msg(nn_checkpoint_save(&r->is, file, &error) == AG_OK, "%s", error.message);
+}
+
+START_TEST(a_run_that_stops_and_goes_on_has_the_bits_of_one_that_never_stopped) {
+    static const ag_dtype dtypes[] = {AG_F32, AG_F64};
+    for (int k = 0; k < 2; k++) {
+        run *whole = run_new(9, dtypes[k], ADAMW, "*.bias"), *first = run_new(9, dtypes[k], ADAMW, "*.bias"),
+            *second = run_new(9, dtypes[k], ADAMW, "*.bias");
+        train(whole, 6);
+        train(first, 3);
+        save(first);
+        second->schedule = nn_schedule_constant(1); /* the file knows better */
+        second->random.seed = 99;
+        ag_error error = {0};
+        ck_assert_msg(nn_checkpoint_load(&second->is, file, &error) == AG_OK, "%s", error.message);
+        ck_assert(same(first, second));
+        ck_assert(!same(whole, second));
+        train(second, 6);
+        ck_assert(same(whole, second));
+        run_free(whole);
+        run_free(first);
+        run_free(second);
+    }
+}
+END_TEST
+
+START_TEST(a_checkpoint_of_weights_alone_can_be_made) {
+    run *a = run_new(4, AG_F32, SGD, "*"), *b = run_new(4, AG_F32, SGD, "*");
+    train(a, 1);
+    const nn_checkpoint less = {.params = a->params}, into = {.params = b->params};
+    ck_assert_int_eq(nn_checkpoint_save(&less, file, NULL), AG_OK);
+    ck_assert_int_eq(nn_checkpoint_load(&into, file, NULL), AG_OK);
+    ck_assert(same_tensor(nn_params_slab(a->params), nn_params_slab(b->params)));
+    run_free(a);
+    run_free(b);
+}
+END_TEST
+
+/* Loading `from`'s file into `into` fails, touches nothing, and the message holds the texts. */
+static void check_misfit(const run *from, run *into, const run *twin, const char *const *texts) {
+    save(from);
+    ag_error error = {0};
+    ck_assert_int_eq(nn_checkpoint_load(&into->is, file, &error), AG_ERROR_FORMAT);
+    for (; *texts; texts++)
+        ck_assert_msg(strstr(error.message, *texts) != NULL, "\"%s\" lacks \"%s\"", error.message, *texts);
+    ck_assert(same(into, twin));
+}
+
+START_TEST(what_does_not_fit_is_told_at_once_and_nothing_is_touched) {
+    run *into = run_new(4, AG_F32, ADAMW, "*.bias"), *twin = run_new(4, AG_F32, ADAMW, "*.bias");
+    run *wide = run_new(5, AG_F32, ADAMW, "*.bias"), *sgd = run_new(4, AG_F32, SGD, "*.bias"),
+        *other = run_new(4, AG_F32, ADAMW, "*.weight"), *twice = run_new(4, AG_F64, ADAMW, "*.bias");
+    train(other, 1);
+    check_misfit(wide, into, twin,
+                 (const char *const[]){file, "\"model.0.weight\" is (5, 2), should be (4, 2)", NULL});
+    check_misfit(sgd, into, twin,
+                 (const char *const[]){"\"optim.exp_avg\" is missing", "\"optim.exp_avg_sq\" is missing",
+                                       "the optimiser is nn_sgd_momentum_update", "is not in the run", NULL});
+    check_misfit(other, into, twin, (const char *const[]){"other groups", NULL});
+    check_misfit(twice, into, twin, (const char *const[]){"\"model.0.weight\" is f64, should be f32", NULL});
+    twice->is.epoch = NULL;
+    check_misfit(twice, into, twin, (const char *const[]){"\"model.0.bias\" is f64", NULL});
+    run_free(into);
+    run_free(twin);
+    run_free(wide);
+    run_free(sgd);
+    run_free(other);
+    run_free(twice);
+}
+END_TEST
+
+START_TEST(numbers_that_cannot_be_are_refused_and_nothing_is_touched) {
+    run *from = run_new(4, AG_F32, ADAMW, "*"), *into = run_new(4, AG_F32, ADAMW, "*"),
+        *twin = run_new(4, AG_F32, ADAMW, "*");
+    train(from, 1);
+    nn_optim_set_lr(from->optim, -1);
+    save(from);
+    ag_error error = {0};
+    ck_assert_int_eq(nn_checkpoint_load(&into->is, file, &error), AG_ERROR_VALUE);
+    ck_assert_ptr_nonnull(strstr(error.message, "lr"));
+    ck_assert(same(into, twin)); /* the steps, which come before the rate, are back */
+    nn_optim_set_lr(from->optim, 1);
+    from->schedule.length = -5;
+    save(from);
+    ck_assert_int_eq(nn_checkpoint_load(&into->is, file, &error), AG_ERROR_VALUE);
+    from->schedule.kind = (nn_schedule_kind)77;
+    save(from);
+    ck_assert_int_eq(nn_checkpoint_load(&into->is, file, &error), AG_ERROR_VALUE);
+    ck_assert(same(into, twin));
+    run_free(from);
+    run_free(into);
+    run_free(twin);
+}
+END_TEST
+
+START_TEST(misuse_is_refused) {
+    run *r = run_new(4, AG_F32, ADAMW, "*");
+    const nn_checkpoint none = {.optim = r->optim};
+    ag_error error = {0};
+    ck_assert_int_eq(nn_checkpoint_save(&none, file, &error), AG_ERROR_VALUE);
+    ck_assert_int_eq(nn_checkpoint_load(&none, file, &error), AG_ERROR_VALUE);
+    ck_assert_int_eq(nn_checkpoint_load(&r->is, file, &error), AG_ERROR_IO);
+    nn_ema_swap(r->ema);
+    ck_assert_int_eq(nn_checkpoint_save(&r->is, file, &error), AG_ERROR_STATE);
+    ck_assert_int_eq(nn_checkpoint_load(&r->is, file, &error), AG_ERROR_STATE);
+    nn_ema_swap(r->ema);
+    ck_assert_int_eq(nn_checkpoint_save(&r->is, in_folder("none/run"), &error), AG_ERROR_IO);
+    ck_assert_int_eq(folder_count(), 0);
+    run_free(r);
+}
+END_TEST
+
+/* Every number of the run is `x`. */
+static void paint(run *r, double x) {
+    for (size_t i = 0; i < nn_params_kept(r->params); i++)
+        ck_assert_int_eq(ag_tensor_fill(nn_params_keep(r->params, i), x), AG_OK);
+    for (size_t i = 0; i < nn_optim_state_count(r->optim); i++)
+        ck_assert_int_eq(ag_tensor_fill(nn_optim_state(r->optim, i), x), AG_OK);
+    nn_optim_set_steps(r->optim, (int64_t)x);
+    r->epoch = (int64_t)x;
+}
+
+START_TEST(killed_at_any_moment_the_file_is_whole) {
+    run *r = run_new(2000, AG_F32, ADAMW, "*.bias"), *read = run_new(2000, AG_F32, ADAMW, "*.bias"),
+        *model = run_new(2000, AG_F32, ADAMW, "*.bias");
+    paint(r, 0);
+    save(r);
+    int64_t newest = 0;
+    for (int k = 0; k < 15 || (newest == 0 && k < 100); k++) { /* a slow machine saves nothing at first */
+        const pid_t child = fork();
+        ck_assert_int_ge(child, 0);
+        if (child == 0) {
+            for (int64_t x = r->epoch + 1;; x++) {
+                paint(r, (double)x);
+                if (nn_checkpoint_save(&r->is, file, NULL)) _exit(1);
+            }
+        }
+        const struct timespec wait = {0, 1000000L + 1700000L * k};
+        (void)nanosleep(&wait, NULL);
+        ck_assert_int_eq(kill(child, SIGKILL), 0);
+        int how;
+        ck_assert_int_eq(waitpid(child, &how, 0), child);
+        ck_assert_msg(WIFSIGNALED(how) && WTERMSIG(how) == SIGKILL, "saving failed");
+        ag_error error = {0};
+        ck_assert_msg(nn_checkpoint_load(&read->is, file, &error) == AG_OK, "%s", error.message);
+        paint(model, (double)read->epoch);
+        ck_assert_msg(same(read, model), "a file of two moments");
+        ck_assert_int_ge(read->epoch, newest); /* the next one goes on after what was left behind */
+        newest = r->epoch = read->epoch;
+    }
+    ck_assert_int_gt(newest, 0);
+    run_free(r);
+    run_free(read);
+    run_free(model);
+}
+END_TEST
+
+static run *shared;
+
+static bool save_and_load(void) {
+    ag_error error = {0};
+    ag_status status = nn_checkpoint_save(&shared->is, file, &error);
+    if (!status) status = nn_checkpoint_load(&shared->is, file, &error);
+    if (status) ck_assert_int_eq(error.status, AG_ERROR_MEMORY);
+    return status == AG_OK;
+}
+
+START_TEST(every_failed_allocation_is_reported_and_leaves_nothing) {
+    counting_allocator_install(); /* what is made before must be its own, too */
+    shared = run_new(3, AG_F32, ADAMW, "*.bias");
+    run *twin = run_new(3, AG_F32, ADAMW, "*.bias");
+    test_every_allocation(save_and_load);
+    ck_assert(same(shared, twin));
+    ck_assert_int_eq(folder_count(), 1);
+    run_free(twin);
+    run_free(shared);
+}
+END_TEST
+
+Suite *train_checkpoint_suite(void) {
+    Suite *s = suite_create("train_checkpoint");
+    TCase *tc = tcase_create("train_checkpoint");
+    tcase_add_checked_fixture(tc, setup, folder_remove);
+    tcase_add_test(tc, a_run_that_stops_and_goes_on_has_the_bits_of_one_that_never_stopped);
+    tcase_add_test(tc, a_checkpoint_of_weights_alone_can_be_made);
+    tcase_add_test(tc, what_does_not_fit_is_told_at_once_and_nothing_is_touched);
+    tcase_add_test(tc, numbers_that_cannot_be_are_refused_and_nothing_is_touched);
+    tcase_add_test(tc, misuse_is_refused);
+    tcase_add_test(tc, killed_at_any_moment_the_file_is_whole);
+    tcase_add_test(tc, every_failed_allocation_is_reported_and_leaves_nothing);
+    suite_add_tcase(s, tc);
+    return s;
+}
