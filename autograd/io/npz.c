@@ -241,7 +241,7 @@ static ag_status read_archive(archive *a, ag_npz *file) {
     at = a->directory;
     bool described = false;
     for (size_t i = 0; i < count && !status; i++) {
-        entry e;
+        entry e = {0};
         const unsigned char *data = NULL;
         status = read_entry(a, &at, &e);
         if (!status) status = check_entry(a, &e);
