@@ -21,6 +21,7 @@
 #include "ema.h"
 #include "checkpoint.h"
 #include "data.h"
+#include "csv.h"
 #include "metric.h"
 
 #endif
