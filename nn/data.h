@@ -58,6 +58,38 @@ NN_API ag_status nn_dataset_digits(int64_t n, uint64_t seed, nn_dataset *out, ag
  *  Source: scikit-learn's make_moons, with angles drawn instead of evenly spaced */
 NN_API ag_status nn_dataset_moons(int64_t n, double noise, uint64_t seed, nn_dataset *out,
                                   ag_error *error) AG_WARN_UNUSED;
+/** Two circles around the origin, of radius 1 (label 0) and `factor` (label 1), with Gaussian noise of standard
+ *  deviation `noise`; labels alternate. A pure function of (seed, noise, factor); sample i does not depend on n.
+ *  Shapes: x (n, 2); y (n) in {0, 1}
+ *  Errors: AG_ERROR_VALUE (noise below 0 or not finite, factor outside (0, 1)), AG_ERROR_SHAPE (n below 0, or too
+ *          many), AG_ERROR_MEMORY
+ *  Source: scikit-learn's make_circles, with angles drawn instead of evenly spaced */
+NN_API ag_status nn_dataset_circles(int64_t n, double factor, double noise, uint64_t seed, nn_dataset *out,
+                                    ag_error *error) AG_WARN_UNUSED;
+/** Arms of a spiral, one a class: at radius r in [0, 1) the arm of class c has turned to 2 pi (c / classes + r), with
+ *  Gaussian noise of standard deviation `noise` on both coordinates. Sample i is of class i mod classes. A pure
+ *  function of (seed, classes, noise); sample i does not depend on n.
+ *  Shapes: x (n, 2); y (n) in [0, classes)
+ *  Errors: AG_ERROR_VALUE (classes below 1, noise below 0 or not finite), AG_ERROR_SHAPE (n below 0, or too many),
+ *          AG_ERROR_MEMORY */
+NN_API ag_status nn_dataset_spirals(int64_t n, int64_t classes, double noise, uint64_t seed, nn_dataset *out,
+                                    ag_error *error) AG_WARN_UNUSED;
+/** Exclusive or: the corners of the unit square in turn, (0, 0), (0, 1), (1, 0), (1, 1), each with Gaussian noise of
+ *  standard deviation `noise`; the label says whether the corner's coordinates differ. A pure function of
+ *  (seed, noise); sample i does not depend on n.
+ *  Shapes: x (n, 2); y (n) in {0, 1}
+ *  Errors: as nn_dataset_moons */
+NN_API ag_status nn_dataset_xor(int64_t n, double noise, uint64_t seed, nn_dataset *out,
+                                ag_error *error) AG_WARN_UNUSED;
+/** Gaussian clouds of standard deviation `spread`, one a class, around centres drawn uniformly from
+ *  [-10, 10)^width. Sample i is of class i mod classes. A pure function of (seed, width, classes, spread); sample i
+ *  does not depend on n, nor a centre on `spread`.
+ *  Shapes: x (n, width); y (n) in [0, classes)
+ *  Errors: AG_ERROR_VALUE (classes below 1, spread below 0 or not finite), AG_ERROR_SHAPE (n or width below 0, or too
+ *          many), AG_ERROR_MEMORY
+ *  Source: scikit-learn's make_blobs */
+NN_API ag_status nn_dataset_blobs(int64_t n, int64_t width, int64_t classes, double spread, uint64_t seed,
+                                  nn_dataset *out, ag_error *error) AG_WARN_UNUSED;
 
 /** Batches of a dataset in an order shuffled anew each epoch: epoch e's order is a pure function of
  *  (seed, e). Batch tensors belong to the batcher and are overwritten by the next call. The last batch may be
