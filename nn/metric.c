@@ -1,6 +1,8 @@
 /* metric: how well a classifier does, as a confusion matrix. */
 #include "metric.h"
 
+#include "metric_impl.h"
+
 #include <math.h>
 #include <stdio.h>
 
@@ -27,7 +29,7 @@ static int64_t first_largest(const ag_meta *meta, const void *data, int64_t at, 
     int64_t best = 0;
     double largest = 0;
     for (int64_t i = 0; i < n; i++, at += stride) {
-        const double x = meta->dtype == AG_F32 ? (double)((const float *)data)[at] : ((const double *)data)[at];
+        const double x = nnx_element_of(meta, data, at);
         if (isnan(x)) return i;
         if (i == 0 || x > largest) {
             best = i;
@@ -37,26 +39,35 @@ static int64_t first_largest(const ag_meta *meta, const void *data, int64_t at, 
     return best;
 }
 
-ag_status nn_confusion_add(nn_confusion *c, ag_value logits, const ag_tensor *target, ag_error *error) {
+ag_status nnx_labels_check(const char *function, ag_value logits, const ag_tensor *target, int64_t classes,
+                           ag_error *error) {
     const ag_meta *x = ag_meta_of(logits), *t = ag_tensor_meta(target);
-    if (!x) return ag_fail(error, AG_ERROR_FAILED, "nn_confusion_add: the logits failed or are stale");
-    char a[AG_META_TEXT], b[AG_META_TEXT];
-    if (x->rank != 2 || x->dim[1] != c->classes || t->rank != 1 || t->dim[0] != x->dim[0])
-        return ag_fail(error, AG_ERROR_SHAPE, "nn_confusion_add: logits %s, target %s; needs (B, %lld) and (B)",
-                       ag_meta_text(x, a, sizeof a), ag_meta_text(t, b, sizeof b), (long long)c->classes);
+    if (!x) return ag_fail(error, AG_ERROR_FAILED, "%s: the logits failed or are stale", function);
+    char a[AG_META_TEXT], b[AG_META_TEXT], width[24] = "C";
+    if (classes) (void)snprintf(width, sizeof width, "%lld", (long long)classes);
+    if (x->rank != 2 || (classes && x->dim[1] != classes) || t->rank != 1 || t->dim[0] != x->dim[0])
+        return ag_fail(error, AG_ERROR_SHAPE, "%s: logits %s, target %s; needs (B, %s) and (B)", function,
+                       ag_meta_text(x, a, sizeof a), ag_meta_text(t, b, sizeof b), width);
     if (!ag_dtype_is_float(x->dtype) || t->dtype != AG_I64)
-        return ag_fail(error, AG_ERROR_DTYPE, "nn_confusion_add: logits %s, target %s; needs f32 or f64, and i64",
+        return ag_fail(error, AG_ERROR_DTYPE, "%s: logits %s, target %s; needs f32 or f64, and i64", function,
                        ag_meta_text(x, a, sizeof a), ag_meta_text(t, b, sizeof b));
-    const int64_t batch = x->dim[0], classes = c->classes;
     const int64_t *label = ag_tensor_data(target); /* (B) */
-    for (int64_t i = 0; i < batch; i++)
-        if (label[i] < 0 || label[i] >= classes)
-            return ag_fail(error, AG_ERROR_INDEX, "nn_confusion_add: target %lld in row %lld; needs 0 to %lld",
-                           (long long)label[i], (long long)i, (long long)(classes - 1));
-    const void *data = ag_data(logits); /* (B, classes), strided */
-    for (int64_t i = 0; i < batch; i++) {
-        const int64_t guess = first_largest(x, data, i * x->stride[0], classes, x->stride[1]);
-        c->counts[label[i] * classes + guess]++;
+    for (int64_t i = 0; i < t->dim[0]; i++)
+        if (label[i] < 0 || label[i] >= x->dim[1])
+            return ag_fail(error, AG_ERROR_INDEX, "%s: target %lld in row %lld; needs 0 to %lld", function,
+                           (long long)label[i], (long long)i, (long long)(x->dim[1] - 1));
+    return AG_OK;
+}
+
+ag_status nn_confusion_add(nn_confusion *c, ag_value logits, const ag_tensor *target, ag_error *error) {
+    ag_status status = nnx_labels_check("nn_confusion_add", logits, target, c->classes, error);
+    if (status) return status;
+    const ag_meta *x = ag_meta_of(logits);
+    const int64_t *label = ag_tensor_data(target); /* (B) */
+    const void *data = ag_data(logits);            /* (B, classes), strided */
+    for (int64_t i = 0; i < x->dim[0]; i++) {
+        const int64_t guess = first_largest(x, data, i * x->stride[0], c->classes, x->stride[1]);
+        c->counts[label[i] * c->classes + guess]++;
     }
     return AG_OK;
 }
@@ -85,10 +96,43 @@ int64_t nn_confusion_correct(const nn_confusion *c) {
     return sum;
 }
 
+/* part / whole, NaN where there is nothing to divide by. */
+static double share(int64_t part, int64_t whole) { return whole ? (double)part / (double)whole : NAN; }
+
 double nn_confusion_accuracy(const nn_confusion *c) {
-    const int64_t total = nn_confusion_total(c);
-    return total ? (double)nn_confusion_correct(c) / (double)total : NAN;
+    return share(nn_confusion_correct(c), nn_confusion_total(c));
 }
+
+static int64_t hits(const nn_confusion *c, int64_t k) { return c->counts[k * c->classes + k]; }
+
+double nn_confusion_precision(const nn_confusion *c, int64_t k) {
+    return k < 0 || k >= c->classes ? NAN : share(hits(c, k), column_sum(c, k));
+}
+
+double nn_confusion_recall(const nn_confusion *c, int64_t k) {
+    return k < 0 || k >= c->classes ? NAN : share(hits(c, k), row_sum(c, k));
+}
+
+double nn_confusion_f1(const nn_confusion *c, int64_t k) {
+    return k < 0 || k >= c->classes ? NAN : share(2 * hits(c, k), row_sum(c, k) + column_sum(c, k));
+}
+
+/* The mean over the classes that occur, as a label or as a prediction. */
+static double macro(const nn_confusion *c, double (*of)(const nn_confusion *, int64_t)) {
+    double sum = 0;
+    int64_t occur = 0;
+    for (int64_t k = 0; k < c->classes; k++) {
+        if (row_sum(c, k) + column_sum(c, k) == 0) continue;
+        const double x = of(c, k);
+        occur++;
+        sum += isnan(x) ? 0 : x;
+    }
+    return occur ? sum / (double)occur : NAN;
+}
+
+double nn_confusion_macro_precision(const nn_confusion *c) { return macro(c, nn_confusion_precision); }
+double nn_confusion_macro_recall(const nn_confusion *c) { return macro(c, nn_confusion_recall); }
+double nn_confusion_macro_f1(const nn_confusion *c) { return macro(c, nn_confusion_f1); }
 
 /* Text that goes on being measured where it no longer fits. */
 typedef struct writer {
