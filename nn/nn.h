@@ -24,5 +24,6 @@
 #include "csv.h"
 #include "prepare.h" /* parts of a dataset, standardised, one-hot */
 #include "metric.h"
+#include "train.h"
 
 #endif

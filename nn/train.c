@@ -1,0 +1,306 @@
+/* train: the loop.
+ *
+ * All that it holds is in one struct, made before the first step and released once.
+ * Not here: any decision about a network - the loop knows a module, a loss and numbers to watch. */
+#define _POSIX_C_SOURCE 200809L
+
+#include "train.h"
+
+#include "clip.h"
+
+#include <math.h>
+#include <string.h>
+#include <unistd.h>
+
+typedef struct fit {
+    nn_module *net;
+    nn_params *params;
+    nn_optim *optim;
+    const nn_fit_options *is;
+    nn_history *history;
+    nn_batcher *train, *validation; /* NULL: none */
+    ag_tape *tape;
+    char *best; /* (best_bytes) weights and buffers of the best epoch, one after the other; NULL: not kept */
+    size_t best_bytes;
+    double least;     /* the watched loss of that epoch */
+    int64_t worse;    /* epochs since */
+    int64_t epoch;    /* the present one */
+    bool on_terminal; /* progress */
+    bool stop;        /* a callback's wish */
+} fit;
+
+/* ---- before the first step ---------------------------------------------------------------------------------- */
+
+static const char *fault(const fit *f) {
+    const nn_fit_options *o = f->is;
+    if (!f->net || !f->params || !f->optim || !f->history)
+        return "needs a network, parameters, an optimiser and a history";
+    if (!o->train || !o->loss) return "needs data and a loss";
+    if (nn_dataset_size(o->train) == 0 || (o->validation && nn_dataset_size(o->validation) == 0))
+        return "a set of data is empty";
+    if (o->first < 0 || o->epochs <= o->first) return "no epochs";
+    if (o->batch < 0 || o->patience < 0) return "a batch or patience below 0";
+    if (!(o->margin >= 0 && o->clip_norm >= 0 && o->clip_value >= 0)) return "a margin or clip below 0";
+    if (o->metric_count > NN_FIT_METRICS) return "too many metrics";
+    if (f->history->count && f->history->metrics != o->metric_count) return "the history has other metrics";
+    return NULL;
+}
+
+static ag_status begin(fit *f, ag_error *error) {
+    const nn_fit_options *o = f->is;
+    const char *why = fault(f);
+    if (why) return ag_fail(error, AG_ERROR_VALUE, "nn_fit: %s", why);
+    ag_status status = o->schedule ? nn_schedule_check(o->schedule, error) : AG_OK;
+    if (status) return status;
+    ag_error own = {AG_OK, ""};
+    const int64_t batch = o->batch ? o->batch : 32;
+    f->train = nn_batcher_new(o->train, batch, !o->in_order, o->seed, &own);
+    if (f->train && o->validation) f->validation = nn_batcher_new(o->validation, batch, false, 0, &own);
+    if (!f->train || (o->validation && !f->validation))
+        return ag_fail(error, own.status, "nn_fit: %s", own.message);
+    f->tape = ag_tape_new(&(ag_tape_options){.threads = o->threads, .seed = o->seed});
+    if (o->patience) {
+        for (size_t i = 0; i < nn_params_kept(f->params); i++)
+            f->best_bytes += ag_meta_bytes(ag_tensor_meta(nn_params_keep(f->params, i)));
+        f->best = ag_alloc(f->best_bytes);
+    }
+    if (!f->tape || (o->patience && !f->best)) return ag_fail(error, AG_ERROR_MEMORY, "nn_fit: no memory");
+    f->history->metrics = o->metric_count;
+    f->history->stopped = false;
+    for (size_t k = 0; k < o->metric_count; k++) f->history->name[k] = o->metrics[k].name;
+    f->on_terminal = o->progress && isatty(fileno(o->progress));
+    f->least = INFINITY;
+    return AG_OK;
+}
+
+static void end(fit *f) {
+    ag_release(f->best, f->best_bytes);
+    ag_tape_free(f->tape);
+    nn_batcher_free(f->validation);
+    nn_batcher_free(f->train);
+}
+
+/* ---- one pass over data --------------------------------------------------------------------------------------- */
+
+/* Sums of a pass. */
+typedef struct pass_sums {
+    double loss; /* times samples */
+    int64_t samples, batch;
+} pass_sums;
+
+static double mean(const pass_sums *s) { return s->loss / (double)s->samples; }
+
+/* The weights are as they were before the batch. */
+static ag_status update(fit *f, ag_error *error) {
+    const nn_fit_options *o = f->is;
+    ag_status status = AG_OK;
+    if (o->clip_value > 0) status = nn_clip_value(f->params, o->clip_value, error);
+    if (!status && o->clip_norm > 0) status = nn_clip_norm(f->params, o->clip_norm, 2, NULL, error);
+    if (status) return status;
+    if (o->schedule) nn_schedule_apply(o->schedule, f->optim);
+    return nn_optim_step(f->optim, error);
+}
+
+static ag_status add_metrics(const fit *f, ag_value y, const ag_tensor *target, ag_error *error) {
+    for (size_t k = 0; k < f->is->metric_count; k++) {
+        const nn_metric *m = &f->is->metrics[k];
+        const ag_status status = m->add(m->user, y, target, error);
+        if (status) return status;
+    }
+    return AG_OK;
+}
+
+/* Loss, metrics and, in training, gradients of a batch. */
+static ag_status batch(fit *f, bool training, const ag_tensor *x, const ag_tensor *target, pass_sums *s,
+                       ag_error *error) {
+    ag_tape *t = f->tape;
+    nn_pass pass = {t, training};
+    const ag_mark mark = ag_tape_mark(t);
+    if (!training) ag_no_grad_begin(t);
+    const ag_value in = ag_constant(t, x);
+    const ag_value y = nn_forward(f->net, &pass, in);
+    const ag_value loss = f->is->loss(y, target == x ? in : ag_constant(t, target));
+    const double value = ag_item(loss);
+    ag_status status =
+        ag_tape_status(t) ? AG_OK : add_metrics(f, y, target, error); /* or the rewind says what failed */
+    if (!status && training && isfinite(value)) (void)ag_backward(loss);
+    if (!training) ag_no_grad_end(t);
+    const ag_status recorded = ag_tape_rewind(t, mark);
+    if (status) return status;
+    if (recorded)
+        return ag_fail(error, recorded, "nn_fit: epoch %lld, batch %lld: %s", (long long)f->epoch,
+                       (long long)s->batch, ag_tape_message(t));
+    if (training && !isfinite(value))
+        return ag_fail(error, AG_ERROR_NONFINITE, "nn_fit: epoch %lld, batch %lld: the loss is %g",
+                       (long long)f->epoch, (long long)s->batch, value);
+    const int64_t rows = ag_tensor_meta(x)->dim[0];
+    s->loss += value * (double)rows;
+    s->samples += rows;
+    s->batch++;
+    return AG_OK;
+}
+
+static void read_metrics(const fit *f, double *value) {
+    for (size_t k = 0; k < f->is->metric_count; k++) value[k] = f->is->metrics[k].value(f->is->metrics[k].user);
+}
+
+static void begin_metrics(const fit *f) {
+    for (size_t k = 0; k < f->is->metric_count; k++) f->is->metrics[k].begin(f->is->metrics[k].user);
+}
+
+/* ---- what is shown ---------------------------------------------------------------------------------------------- */
+
+enum { LINE = 256 };
+
+/* On a terminal a line is written over the one before: it is at least as long. */
+static int width(bool terminal) { return terminal ? 48 : 0; }
+
+static void show(const fit *f, bool moving, const char *text) {
+    const nn_fit_options *o = f->is;
+    const char *const line_end = moving ? "" : "\n";
+    if (o->progress && (!moving || f->on_terminal)) {
+        (void)fprintf(o->progress, "%s%-*s%s", f->on_terminal ? "\r" : "", width(f->on_terminal), text, line_end);
+        (void)fflush(o->progress);
+    }
+    if (o->print && (!moving || o->terminal)) {
+        char whole[LINE + 4];
+        (void)snprintf(whole, sizeof whole, "%s%-*s%s", o->terminal ? "\r" : "", width(o->terminal), text,
+                       line_end);
+        o->print(o->print_user, whole);
+    }
+}
+
+static void show_batch(const fit *f, const pass_sums *s) {
+    if (!f->on_terminal && !(f->is->print && f->is->terminal)) return;
+    char text[LINE];
+    (void)snprintf(text, sizeof text, "epoch %lld: %lld/%lld, loss %.6g", (long long)f->epoch, (long long)s->batch,
+                   (long long)nn_batcher_count(f->train), mean(s));
+    show(f, true, text);
+}
+
+static void append(char *text, const char *before, const char *name, double x) {
+    const size_t at = strlen(text);
+    (void)snprintf(text + at, LINE - at, ", %s%s %.6g", before, name, x);
+}
+
+static void show_epoch(const fit *f, const nn_epoch *e) {
+    char text[LINE];
+    (void)snprintf(text, sizeof text, "epoch %lld: loss %.6g", (long long)e->epoch, e->loss);
+    for (size_t k = 0; k < f->is->metric_count; k++) append(text, "", f->is->metrics[k].name, e->metric[k]);
+    if (f->validation) append(text, "validation ", "loss", e->validation_loss);
+    for (size_t k = 0; f->validation && k < f->is->metric_count; k++)
+        append(text, "validation ", f->is->metrics[k].name, e->validation_metric[k]);
+    show(f, false, text);
+}
+
+/* ---- epochs ------------------------------------------------------------------------------------------------------ */
+
+static bool go_on(fit *f, nn_fit_callback *callback, const pass_sums *s) {
+    if (!callback) return true;
+    const nn_fit_state now = {f->epoch, s->batch, nn_batcher_count(f->train), mean(s), f->history};
+    f->stop = !callback(f->is->user, &now);
+    return !f->stop;
+}
+
+/* Training; ends early, without an error, where the callback wishes it. */
+static ag_status sweep(fit *f, pass_sums *s, ag_error *error) {
+    begin_metrics(f);
+    nn_batcher_start(f->train, f->epoch);
+    ag_tape_random_set(f->tape, (ag_random){f->is->seed, (uint64_t)f->epoch << 40}); /* 2^40 draws for an epoch */
+    for (ag_tensor *x, *y = NULL; nn_batcher_next(f->train, &x, &y);) {
+        nn_params_zero_grad(f->params);
+        ag_status status = batch(f, true, x, y ? y : x, s, error);
+        if (!status) status = update(f, error);
+        if (status) return status;
+        show_batch(f, s);
+        if (!go_on(f, f->is->after_batch, s)) break;
+    }
+    return AG_OK;
+}
+
+static ag_status validate(fit *f, nn_epoch *e, ag_error *error) {
+    pass_sums s = {.loss = 0};
+    begin_metrics(f);
+    nn_batcher_start(f->validation, 0);
+    for (ag_tensor *x, *y = NULL; nn_batcher_next(f->validation, &x, &y);) {
+        const ag_status status = batch(f, false, x, y ? y : x, &s, error);
+        if (status) return status;
+    }
+    e->validation_loss = mean(&s);
+    read_metrics(f, e->validation_metric);
+    return AG_OK;
+}
+
+/* The kept weights, from (or back to) where they live. */
+static void keep_best(fit *f, bool back) {
+    size_t at = 0;
+    for (size_t i = 0; i < nn_params_kept(f->params); i++) {
+        ag_tensor *x = nn_params_keep(f->params, i);
+        const size_t bytes = ag_meta_bytes(ag_tensor_meta(x));
+        if (bytes && back) memcpy(ag_tensor_write(x), f->best + at, bytes);
+        if (bytes && !back) memcpy(f->best + at, ag_tensor_data(x), bytes);
+        at += bytes;
+    }
+}
+
+static double watched(const fit *f, const nn_epoch *e) { return f->validation ? e->validation_loss : e->loss; }
+
+static ag_status record(nn_history *h, const nn_epoch *e, ag_error *error) {
+    size_t bytes;
+    nn_epoch *more = NULL;
+    if (ag_size_mul(h->count + 1, sizeof *more, &bytes))
+        more = ag_realloc(h->epoch, h->count * sizeof *more, bytes);
+    if (!more) return ag_fail(error, AG_ERROR_MEMORY, "nn_fit: no memory for the history");
+    h->epoch = more;
+    more[h->count++] = *e;
+    return AG_OK;
+}
+
+/* What the recorded epoch means for the rest: false, it is the last. NaN is never better. */
+static bool judge(fit *f) {
+    nn_history *h = f->history;
+    const double x = watched(f, &h->epoch[h->count - 1]);
+    if (!(watched(f, &h->epoch[h->best]) <= x) && !isnan(x)) h->best = h->count - 1;
+    if (f->is->plateau) (void)nn_plateau_step(f->is->plateau, f->optim, x);
+    f->worse++;
+    if (x < f->least - f->is->margin) {
+        f->least = x;
+        f->worse = 0;
+        if (f->best) keep_best(f, false);
+    }
+    return !f->is->patience || f->worse < f->is->patience;
+}
+
+static ag_status epoch(fit *f, bool *more, ag_error *error) {
+    pass_sums s = {.loss = 0};
+    ag_status status = sweep(f, &s, error);
+    *more = false;
+    if (status || f->stop) return status;
+    nn_epoch e = {.epoch = f->epoch,
+                  .steps = nn_optim_steps(f->optim),
+                  .lr = nn_optim_lr(f->optim),
+                  .loss = mean(&s),
+                  .validation_loss = NAN};
+    read_metrics(f, e.metric);
+    for (size_t k = 0; k < NN_FIT_METRICS; k++) e.validation_metric[k] = NAN;
+    if (f->validation) status = validate(f, &e, error);
+    if (!status) status = record(f->history, &e, error);
+    if (status) return status;
+    *more = judge(f);
+    show_epoch(f, &e);
+    if (!go_on(f, f->is->after_epoch, &s)) *more = false;
+    return AG_OK;
+}
+
+ag_status nn_fit(nn_module *net, nn_params *params, nn_optim *optim, const nn_fit_options *options,
+                 nn_history *history, ag_error *error) {
+    fit f = {.net = net, .params = params, .optim = optim, .is = options, .history = history};
+    ag_status status = begin(&f, error);
+    bool more = true;
+    for (f.epoch = options->first; !status && more && f.epoch < options->epochs; f.epoch++)
+        status = epoch(&f, &more, error);
+    if (!status) history->stopped = f.epoch < options->epochs || f.stop;
+    if (!status && f.best && isfinite(f.least)) keep_best(&f, true);
+    end(&f);
+    return status;
+}

@@ -1,0 +1,126 @@
+/* train: the usual loop in one call - epochs, batches, validation, metrics, schedule, clipping, early stopping.
+ *
+ *     nn_history history = {0};
+ *     nn_top_k top = {.k = 1};
+ *     const nn_metric metric = nn_metric_top_k("accuracy", &top);
+ *     ag_status status = nn_fit(net, params, optimiser,
+ *                               &(nn_fit_options){.train = &train, .validation = &test, .loss = nn_cross_entropy,
+ *                                                 .epochs = 20, .metrics = &metric, .metric_count = 1, .progress = stderr},
+ *                               &history, &error);
+ *
+ * An epoch is a pure function of the weights and the optimiser before it, the seed, and its number: it draws its order and
+ * its dropout from a stream of its own. So a checkpoint (checkpoint.h) after an epoch, and `first` to go on from, give the
+ * bits of a run that never stopped. A loop of one's own is as good, and not much longer: mark, forward, backward, rewind,
+ * step. */
+#ifndef NN_TRAIN_H
+#define NN_TRAIN_H
+
+#include "data.h"
+#include "metric.h"
+#include "schedule.h"
+
+#include <stdio.h>
+
+AG_BEGIN_DECLS
+
+/* ---- what is measured ------------------------------------------------------------------------------------- */
+
+/** A metric: begun before each pass over data, told every batch, and read after the pass. */
+typedef struct nn_metric {
+    const char *name; /* kept, not copied */
+    void (*begin)(void *user);
+    ag_status (*add)(void *user, ag_value y, const ag_tensor *target, ag_error *error);
+    double (*value)(const void *user);
+    void *user;
+} nn_metric;
+/** Those of metric.h. The accumulator must outlive the metric; it has its k, or its classes, already. */
+NN_API nn_metric nn_metric_top_k(const char *name, nn_top_k *t);
+NN_API nn_metric nn_metric_macro_f1(const char *name, nn_confusion *c);
+NN_API nn_metric nn_metric_mae(const char *name, nn_regression *r);
+NN_API nn_metric nn_metric_r2(const char *name, nn_regression *r);
+
+enum { NN_FIT_METRICS = 8 };
+
+/** One epoch. Losses are means over samples; those of training are of weights that move meanwhile. */
+typedef struct nn_epoch {
+    int64_t epoch;                            /* its number, from 0                   */
+    int64_t steps;                            /* of the optimiser, at its end         */
+    double lr;                                /* of its last step                     */
+    double loss, metric[NN_FIT_METRICS];      /* of training                          */
+    double validation_loss;                   /* NaN: there is no validation set      */
+    double validation_metric[NN_FIT_METRICS]; /* NaN likewise                         */
+} nn_epoch;
+
+/** All epochs. Begin with zeros; free with nn_history_clear. */
+typedef struct nn_history {
+    size_t count, metrics;
+    nn_epoch *epoch;                  /* (count) */
+    const char *name[NN_FIT_METRICS]; /* (metrics) */
+    size_t best;  /* index of the epoch with the least loss: of validation where there is one */
+    bool stopped; /* before its last epoch: by a callback, or early     */
+} nn_history;
+NN_API void nn_history_clear(nn_history *h);
+/** A table for other programs: a line of names, then a line for each epoch; numbers with all their digits, an empty field
+ *  for what there is not. The old file stands until the new one is whole.
+ *  Errors: AG_ERROR_IO (with the reason), AG_ERROR_MEMORY
+ *  Source: RFC 4180, with plain line ends */
+NN_API ag_status nn_history_csv(const nn_history *h, const char *path, ag_error *error) AG_WARN_UNUSED;
+
+/* ---- the loop --------------------------------------------------------------------------------------------- */
+
+/** The loss of a batch: one element, a mean over its samples. nn_cross_entropy is one, nn_mse another. */
+typedef ag_value nn_fit_loss(ag_value y, ag_value target);
+
+/** Where the loop is. */
+typedef struct nn_fit_state {
+    int64_t epoch;             /* its number                                        */
+    int64_t batch, batches;    /* done in it, and in all                            */
+    double loss;               /* mean over the epoch so far                        */
+    const nn_history *history; /* after an epoch the last entry is its own          */
+} nn_fit_state;
+/** False ends the training, without an error. */
+typedef bool nn_fit_callback(void *user, const nn_fit_state *now);
+/** A piece of text. On a terminal it begins with "\r", and the line stays open until its epoch ends. */
+typedef void nn_fit_print(void *user, const char *text);
+
+/** Zero-initialise, then set what is wanted. */
+typedef struct nn_fit_options {
+    const nn_dataset *train;      /* needed; without labels a sample's target is itself        */
+    const nn_dataset *validation; /* NULL: none                                                */
+    nn_fit_loss *loss;            /* needed                                                    */
+    int64_t epochs;               /* needed: the number of the last one is epochs - 1          */
+    int64_t first;                /* the number of the first one                               */
+    int64_t batch;                /* 0: 32                                                     */
+    bool in_order;                /* no shuffling                                              */
+    uint64_t seed;
+    int threads; /* of the tape; 0: its default                               */
+    const nn_metric *metrics;
+    size_t metric_count;
+    const nn_schedule *schedule; /* NULL: the optimiser's own rate                            */
+    nn_plateau *plateau;         /* told the watched loss after each epoch; NULL: none        */
+    double clip_norm;            /* 0: no bound on the 2-norm of the gradients                */
+    double clip_value;           /* 0: no bound on their elements                             */
+    int64_t patience;            /* epochs without a better loss before it stops; 0: it does not.
+                                    Where set, the weights and buffers of the best epoch are there at the end */
+    double margin;               /* what counts as better: by more than this                  */
+    nn_fit_callback *after_batch, *after_epoch;
+    void *user;     /* of the callbacks                                          */
+    FILE *progress; /* NULL: nothing is printed. A terminal has one moving line, anything else a line an epoch */
+    nn_fit_print *print; /* NULL: none; the same text, for someone else to show       */
+    void *print_user;
+    bool terminal; /* of `print`                                                */
+} nn_fit_options;
+
+/** Train a network. The watched loss is that of validation, where there is a set, or else that of training. Epochs are
+ *  appended to `history`. Steps that the optimiser did before count for the schedule.
+ *  Errors: AG_ERROR_VALUE (no network, params, optimiser, loss, history, or data; no epochs; a batch, first, patience, margin or clip
+ *          below 0; too many metrics; a history with other metrics; a schedule that nn_schedule_check refuses),
+ *          AG_ERROR_NONFINITE (a loss or, with clip_norm, the gradients are not finite: names the epoch and batch),
+ *          AG_ERROR_MEMORY, and those of the network, the loss, the metrics and nn_optim_step. The epochs before stay
+ *          in the history, and the weights as the last step left them
+ *  Memory: a tape, batches, and with patience a copy of weights and buffers */
+NN_API ag_status nn_fit(nn_module *net, nn_params *params, nn_optim *optim, const nn_fit_options *options,
+                        nn_history *history, ag_error *error) AG_WARN_UNUSED;
+
+AG_END_DECLS
+#endif
