@@ -22,6 +22,7 @@
 #include "checkpoint.h"
 #include "data.h"
 #include "csv.h"
+#include "images.h"
 #include "prepare.h" /* parts of a dataset, standardised, one-hot */
 #include "metric.h"
 #include "train.h"
