@@ -23,6 +23,7 @@
 #include "data.h"
 #include "csv.h"
 #include "images.h"
+#include "augment.h"
 #include "prepare.h" /* parts of a dataset, standardised, one-hot */
 #include "metric.h"
 #include "train.h"
