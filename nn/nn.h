@@ -27,5 +27,6 @@
 #include "prepare.h" /* parts of a dataset, standardised, one-hot */
 #include "metric.h"
 #include "train.h"
+#include "summary.h"
 
 #endif
