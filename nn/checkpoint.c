@@ -210,6 +210,8 @@ static const void *data(const ag_safetensors *file, const char *name) {
 static ag_status set_numbers(nn_optim *o, const list *l, const ag_safetensors *file, size_t first,
                              ag_error *error) {
     const size_t n = nn_optim_number_count(o);
+    const int64_t steps = nn_optim_steps(o);
+    const double lr = nn_optim_lr(o);
     ag_status status = AG_OK;
     size_t done = 0;
     for (; done < n; done++) {
@@ -217,10 +219,13 @@ static ag_status set_numbers(nn_optim *o, const list *l, const ag_safetensors *f
         status = nn_optim_set_number(o, done, *x, error);
         if (status) break;
     }
-    while (status && done-- > 0) { /* what it was before it can be again */
+    if (!status) return AG_OK;
+    while (done-- > 0) { /* what it was before it can be again */
         const double *x = ag_tensor_data(l->tensor[first + done]);
         if (nn_optim_set_number(o, done, *x, NULL)) continue;
     }
+    nn_optim_set_steps(o, steps); /* these two can be what no number may be */
+    nn_optim_set_lr(o, lr);
     return status;
 }
 
