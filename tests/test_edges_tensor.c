@@ -300,7 +300,7 @@ static void try_point(const point *p, ag_dtype dtype, bool strided, bool recorde
                   "%s, %s: %s", p->name, how, ag_tape_message(t));
     for (int i = 0; i < p->n_in; i++) {
         const int64_t n = ag_meta_count(ag_meta_of(leaf[i]));
-        char what[8];
+        char what[16];
         snprintf(what, sizeof what, "dx%d", i);
         ck_assert_int_eq(recorded ? ag_read_f64(dx[i], got, n) : ag_adjoint_f64(leaf[i], got, n), AG_OK);
         agree(p, how, what, got, p->in[i].dx, n, dtype);
