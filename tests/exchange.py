@@ -3,8 +3,8 @@
     exchange.py PROGRAM
 
 PROGRAM is tests/exchange.c. It saves parameters and an input with its output; PyTorch loads them, strictly, and computes.
-Then PyTorch saves modules of its own, and the program loads them and computes. f32 to 1e-6, f64 to 1e-12. Exit status
-77, which skips the test, where PyTorch cannot be imported.
+Then PyTorch saves modules of its own, and the program loads them and computes. f32 to 1e-6, f64 to 1e-12.
+The suite has this test where python3 imports torch when the build is configured.
 """
 import json
 import os
@@ -13,11 +13,7 @@ import subprocess
 import sys
 import tempfile
 
-try:
-    import torch
-except ImportError:
-    print("skipped: python3 cannot import torch")
-    sys.exit(77)
+import torch
 
 TYPES = {"F32": torch.float32, "F64": torch.float64, "I64": torch.int64}
 

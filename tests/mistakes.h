@@ -30,6 +30,7 @@ static inline void expect_mistake(const mistake *m, int number) {
     ck_assert_msg(strstr(message, "encoder") != NULL, "does not name the scope: %s", message);
     ag_scope_end(t);
     ck_assert_int_eq(ag_tape_rewind(t, mark), m->status);
+    ck_assert_int_eq(ag_tape_status(t), AG_OK);
     ag_tape_free(t);
 }
 

@@ -1,23 +1,13 @@
 /* ops_arrange_errors: mistakes with the operations of ops_arrange and ops_index fail the tape with a message that names
  * the operation, its operands' shapes and what is wrong. */
-#include "ops_support.h"
+#include "mistakes.h"
 
-typedef struct mistake {
-    ag_value (*make)(ag_tape *t);
-    ag_status status;
-    const char *says[4]; /* how the message begins, and parts of it */
-} mistake;
-
-static ag_value f(ag_tape *t, int rank, const int64_t *dim) { return ag_full(t, AG_F32, rank, dim, 1); }
 static ag_value i(ag_tape *t, double value, int rank, const int64_t *dim) {
     return ag_full(t, AG_I64, rank, dim, value);
 }
 static ag_value b(ag_tape *t, int64_t n) { return ag_full(t, AG_BOOL, 1, &n, 1); }
 #define RANK(...)     (int)(sizeof(SHAPE(__VA_ARGS__)) / sizeof(int64_t))
-#define F(...)        f(t, RANK(__VA_ARGS__), SHAPE(__VA_ARGS__))
 #define I(value, ...) i(t, value, RANK(__VA_ARGS__), SHAPE(__VA_ARGS__))
-#define MAKE(name, expression)                                                                                    \
-    static ag_value name(ag_tape *t) { return expression; }
 
 /* What a function of several parts answers: its first part, which has failed like the rest. */
 static ag_value parts(int n, const ag_value *part) {
@@ -157,25 +147,7 @@ static const mistake mistakes[] = {
 };
 enum { MISTAKES = sizeof mistakes / sizeof mistakes[0] };
 
-START_TEST(a_mistake_fails_the_tape_and_says_what_and_where) {
-    const mistake *m = &mistakes[_i];
-    ag_tape *t = ag_tape_new(NULL);
-    ag_mark mark = ag_tape_mark(t);
-    ag_scope_begin(t, "encoder");
-    ag_value y = m->make(t);
-    const char *message = ag_tape_message(t);
-    ck_assert_msg(!ag_ok(y) && y.id == 0, "mistake %d went through", _i);
-    ck_assert_msg(ag_tape_status(t) == m->status, "%s, expected %s: %s", ag_status_name(ag_tape_status(t)),
-                  ag_status_name(m->status), message);
-    ck_assert_msg(strncmp(message, m->says[0], strlen(m->says[0])) == 0, "does not begin with '%s': %s",
-                  m->says[0], message);
-    for (int k = 1; k < 4 && m->says[k]; k++)
-        ck_assert_msg(strstr(message, m->says[k]) != NULL, "does not say '%s': %s", m->says[k], message);
-    ck_assert_msg(strstr(message, "encoder") != NULL, "does not name the scope: %s", message);
-    ag_scope_end(t);
-    ck_assert_int_eq(ag_tape_rewind(t, mark), m->status);
-    ag_tape_free(t);
-}
+START_TEST(a_mistake_fails_the_tape_and_says_what_and_where) { expect_mistake(&mistakes[_i], _i); }
 END_TEST
 
 START_TEST(failed_values_and_values_of_no_tape_give_failed_values) {

@@ -1,25 +1,15 @@
 /* ops_errors: every mistake of shape, axis, index, dtype or value fails the tape with a message that names the operation,
  * the operands' shapes and what is wrong - and leaves nothing recorded. */
-#include "ops_support.h"
-
-typedef struct mistake {
-    ag_value (*make)(ag_tape *t);
-    ag_status status;
-    const char *says[4]; /* parts of the message */
-} mistake;
+#include "mistakes.h"
 
 /* Operands that the mistakes share. */
-static ag_value f(ag_tape *t, int rank, const int64_t *dim) { return ag_full(t, AG_F32, rank, dim, 1); }
 static ag_value i(ag_tape *t, int64_t n, double value) { return ag_full(t, AG_I64, 1, &n, value); }
-#define F(...) f(t, (int)(sizeof(SHAPE(__VA_ARGS__)) / sizeof(int64_t)), SHAPE(__VA_ARGS__))
 /* An operation without a function of its own; n: how many of the operands it takes. */
 static ag_value by_name(ag_tape *t, const char *name, ag_value x, ag_value y, uint32_t n) {
     ag_value z;
     (void)ag_call(t, name, (const ag_value[]){x, y}, n, NULL, &z); /* the tape keeps the status */
     return z;
 }
-#define MAKE(name, expression)                                                                                    \
-    static ag_value name(ag_tape *t) { return expression; }
 
 /* compare.c */
 MAKE(lt_shapes, ag_lt(F(2, 3), F(2, 4)))
@@ -253,26 +243,7 @@ static const mistake mistakes[] = {
 };
 enum { MISTAKES = sizeof mistakes / sizeof mistakes[0] };
 
-START_TEST(a_mistake_fails_the_tape_and_says_what_and_where) {
-    const mistake *m = &mistakes[_i];
-    ag_tape *t = ag_tape_new(NULL);
-    ag_mark mark = ag_tape_mark(t);
-    ag_scope_begin(t, "encoder");
-    ag_value y = m->make(t);
-    const char *message = ag_tape_message(t);
-    ck_assert_msg(!ag_ok(y) && y.id == 0, "mistake %d went through", _i);
-    ck_assert_msg(ag_tape_status(t) == m->status, "%s, expected %s: %s", ag_status_name(ag_tape_status(t)),
-                  ag_status_name(m->status), message);
-    ck_assert_msg(strncmp(message, m->says[0], strlen(m->says[0])) == 0, "does not begin with '%s': %s",
-                  m->says[0], message);
-    for (int k = 1; k < 4 && m->says[k]; k++)
-        ck_assert_msg(strstr(message, m->says[k]) != NULL, "does not say '%s': %s", m->says[k], message);
-    ck_assert_msg(strstr(message, "encoder") != NULL, "does not name the scope: %s", message);
-    ag_scope_end(t);
-    ck_assert_int_eq(ag_tape_rewind(t, mark), m->status);
-    ck_assert_int_eq(ag_tape_status(t), AG_OK);
-    ag_tape_free(t);
-}
+START_TEST(a_mistake_fails_the_tape_and_says_what_and_where) { expect_mistake(&mistakes[_i], _i); }
 END_TEST
 
 START_TEST(operations_on_a_failed_value_fail_silently) {
