@@ -1,7 +1,7 @@
 /* checkpoint: a training run as a list of named tensors.
  *
  * The list is the same for saving and for loading: of a run as it stands it gives every name with its shape, dtype and
- * present numbers. Saving writes it. Loading compares a file with it, tries the numbers that can be refused, and
+ * present numbers. Saving writes it, the settings as metadata. Loading compares a file with it, tries the numbers that can be refused, and
  * only then copies. What is no tensor in memory (counts, rates, a schedule) has a small tensor in the list.
  * Not here: weights alone (param_file.c). */
 #include "checkpoint.h"
@@ -173,13 +173,31 @@ static const char OPTIMISER[] = "optimiser"; /* key of the metadata: the name of
 
 ag_status nn_checkpoint_save(const nn_checkpoint *c, const char *path, ag_error *error) {
     list l = {.count = 0};
-    ag_status status = collect(&l, c, error);
+    size_t settings = 0;
+    while (c->settings && c->settings[settings]) settings++;
+    const size_t bytes = (settings + 3) * sizeof(char *);
+    const char **metadata = ag_alloc(bytes);
+    ag_status status = metadata ? collect(&l, c, error) : no_memory(error);
     if (!status) {
-        const char *const metadata[] = {OPTIMISER, c->optim ? c->optim->rule->name : "none", NULL};
+        metadata[0] = OPTIMISER;
+        metadata[1] = c->optim ? c->optim->rule->name : "none";
+        for (size_t i = 0; i < settings; i++) metadata[2 + i] = c->settings[i];
+        metadata[2 + settings] = NULL;
         status = ag_safetensors_write(path, l.tensor, (const char *const *)l.name, l.count, metadata, error);
     }
     list_clear(&l);
+    ag_release(metadata, bytes);
     return status;
+}
+
+static void compare_settings(const nn_checkpoint *c, const ag_safetensors *file, nnx_misfit *m) {
+    for (const char *const *s = c->settings; s && s[0] && s[1]; s += 2) {
+        const char *have = ag_safetensors_metadata(file, s[0]);
+        if (!have)
+            nnx_misfit_add(m, "%s is missing", s[0]);
+        else if (strcmp(have, s[1]) != 0)
+            nnx_misfit_add(m, "%s is %s, should be %s", s[0], have, s[1]);
+    }
 }
 
 static void compare(const list *l, const nn_checkpoint *c, const ag_safetensors *file, nnx_misfit *m) {
@@ -262,6 +280,7 @@ ag_status nn_checkpoint_load(const nn_checkpoint *c, const char *path, ag_error 
         goto done;
     }
     nnx_misfit m = {.length = 0};
+    compare_settings(c, file, &m); /* first: they explain the rest */
     compare(&l, c, file, &m);
     status = nnx_misfit_status(&m, path, "the run", error);
     if (!status) status = restore(c, &l, file, error);

@@ -8,6 +8,7 @@
  *     ag_tape_random_set(tape, random);
  *
  * At the end of an epoch that is all: a batcher needs the number of the epoch alone, a schedule the optimiser's steps.
+ * What no number of these tells, such as the size of a batch, can be among the settings: a file with others is refused.
  * The weights alone, under their own names, as PyTorch reads them, are nn_params_save's. */
 #ifndef NN_CHECKPOINT_H
 #define NN_CHECKPOINT_H
@@ -19,25 +20,27 @@ AG_BEGIN_DECLS
 
 /** What belongs to a run: plain pointers to what the caller owns. NULL: the run has none, and nor has the file. */
 typedef struct nn_checkpoint {
-    nn_params *params;     /* "model.<path>", buffers too; needed                                    */
-    nn_optim *optim;       /* "optim.<state>", "optim.number.<name>", "optim.groups"                 */
-    nn_ema *ema;           /* "ema.average"; not swapped in                                          */
-    nn_schedule *schedule; /* "schedule.real", "schedule.whole"                                      */
-    nn_plateau *plateau;   /* "plateau.real", "plateau.whole"                                        */
-    ag_random *random;     /* "random": of the tape, or any other                                    */
-    int64_t *epoch;        /* "epoch": whatever the caller counts                                    */
+    nn_params *params;           /* "model.<path>", buffers too; needed                                    */
+    nn_optim *optim;             /* "optim.<state>", "optim.number.<name>", "optim.groups"                 */
+    nn_ema *ema;                 /* "ema.average"; not swapped in                                          */
+    nn_schedule *schedule;       /* "schedule.real", "schedule.whole"                                      */
+    nn_plateau *plateau;         /* "plateau.real", "plateau.whole"                                        */
+    ag_random *random;           /* "random": of the tape, or any other                                    */
+    int64_t *epoch;              /* "epoch": whatever the caller counts                                    */
+    const char *const *settings; /* what else the run depends on: keys and values alternate, NULL-terminated */
 } nn_checkpoint;
 
 /** Write it all to `path`, durably: whenever the process is killed, the file is the old or the new one, whole.
- *  Errors: AG_ERROR_VALUE (no params), AG_ERROR_STATE (the average is swapped in), AG_ERROR_MEMORY, and those of
- *          ag_safetensors_write
+ *  Errors: AG_ERROR_VALUE (no params; settings: the key "optimiser", and those of ag_safetensors_write), AG_ERROR_STATE
+ *          (the average is swapped in), AG_ERROR_MEMORY, and those of ag_safetensors_write
  *  Memory: beside small things, none until it returns; the file holds weights, state and average */
 NN_API ag_status nn_checkpoint_save(const nn_checkpoint *c, const char *path, ag_error *error) AG_WARN_UNUSED;
 /** Read it back, all or nothing. The network, the optimiser and its groups must have been made as those that were saved;
- *  constants that never change (a momentum) are those of the optimiser as it was made. Gradients stay as they are.
+ *  constants that never change (a momentum) are those of the optimiser as it was made. Settings are not changed but
+ *  compared: those of the run must be in the file, which may have more. Gradients stay as they are.
  *  Errors: AG_ERROR_VALUE (no params; a number that the optimiser or schedule cannot have), AG_ERROR_STATE (the average is
- *          swapped in), AG_ERROR_FORMAT (one message lists what is missing, extra, wrongly shaped and wrongly typed, and
- *          another optimiser or other groups), AG_ERROR_MEMORY, and those of ag_safetensors_read. On error nothing is
+ *          swapped in), AG_ERROR_FORMAT (one message lists other settings, what is missing, extra, wrongly shaped and
+ *          wrongly typed, and another optimiser or other groups), AG_ERROR_MEMORY, and those of ag_safetensors_read. On error nothing is
  *          touched */
 NN_API ag_status nn_checkpoint_load(const nn_checkpoint *c, const char *path, ag_error *error) AG_WARN_UNUSED;
 

@@ -46,7 +46,7 @@ static run *run_new(int64_t hidden, ag_dtype dtype, rule which, const char *patt
     ck_assert_ptr_nonnull(r->ema);
     r->schedule = nn_schedule_cosine(0.02, 60, 0.001);
     r->random = (ag_random){7, 0};
-    r->is = (nn_checkpoint){r->params, r->optim, r->ema, &r->schedule, &r->plateau, &r->random, &r->epoch};
+    r->is = (nn_checkpoint){r->params, r->optim, r->ema, &r->schedule, &r->plateau, &r->random, &r->epoch, NULL};
     return r;
 }
 
@@ -182,6 +182,31 @@ START_TEST(what_does_not_fit_is_told_at_once_and_nothing_is_touched) {
 }
 END_TEST
 
+START_TEST(a_file_with_other_settings_is_refused_and_nothing_is_touched) {
+    run *from = run_new(4, AG_F32, ADAMW, "*.bias"), *into = run_new(4, AG_F32, ADAMW, "*.bias"),
+        *twin = run_new(4, AG_F32, ADAMW, "*.bias");
+    train(from, 1);
+    from->is.settings = (const char *const[]){"batch", "64", "data", "moons, 10 of them", "note", "", NULL};
+    into->is.settings = (const char *const[]){"batch", "32", "model", "mlp", "note", "short", NULL};
+    check_misfit(from, into, twin,
+                 (const char *const[]){
+                     "the run: batch is 64, should be 32, model is missing, note is , should be short", NULL});
+    into->is.settings = (const char *const[]){"data", "moons, 10 of them", "batch", "64", NULL};
+    ag_error error = {0};
+    ck_assert_msg(nn_checkpoint_load(&into->is, file, &error) == AG_OK, "%s", error.message);
+    ck_assert(same(from, into));
+
+    from->is.settings = (const char *const[]){"batch", NULL};
+    ck_assert_int_eq(nn_checkpoint_save(&from->is, file, &error), AG_ERROR_VALUE);
+    from->is.settings = (const char *const[]){"optimiser", "mine", NULL};
+    ck_assert_int_eq(nn_checkpoint_save(&from->is, file, &error), AG_ERROR_VALUE);
+    ck_assert_int_eq(nn_checkpoint_load(&into->is, file, &error), AG_OK); /* the old file stands */
+    run_free(from);
+    run_free(into);
+    run_free(twin);
+}
+END_TEST
+
 START_TEST(numbers_that_cannot_be_are_refused_and_nothing_is_touched) {
     run *from = run_new(4, AG_F32, ADAMW, "*"), *into = run_new(4, AG_F32, ADAMW, "*"),
         *twin = run_new(4, AG_F32, ADAMW, "*");
@@ -297,6 +322,7 @@ Suite *train_checkpoint_suite(void) {
     tcase_add_test(tc, a_run_that_stops_and_goes_on_has_the_bits_of_one_that_never_stopped);
     tcase_add_test(tc, a_checkpoint_of_weights_alone_can_be_made);
     tcase_add_test(tc, what_does_not_fit_is_told_at_once_and_nothing_is_touched);
+    tcase_add_test(tc, a_file_with_other_settings_is_refused_and_nothing_is_touched);
     tcase_add_test(tc, numbers_that_cannot_be_are_refused_and_nothing_is_touched);
     tcase_add_test(tc, misuse_is_refused);
     tcase_add_test(tc, killed_at_any_moment_the_file_is_whole);
