@@ -17,5 +17,6 @@
 #include "io/idx.h"
 #include "io/npy.h"
 #include "io/safetensors.h"
+#include "io/write.h"
 
 #endif

@@ -1,6 +1,7 @@
 /* file: what is read, what is refused, and that a write is whole or never happened. */
 #define _GNU_SOURCE 1
 #include <autograd/io/file.h>
+#include <autograd/io/write.h>
 
 #include <errno.h>
 #include <signal.h>
@@ -83,13 +84,7 @@ END_TEST
 /* ---- writing ------------------------------------------------------------------------------------------------- */
 
 static ag_status write_text(const char *path, const char *text, ag_error *error) {
-    agx_writer w;
-    ag_status status = agx_writer_open(&w, path, error);
-    if (status) return status;
-    status = agx_writer_append(&w, text, strlen(text), error);
-    if (!status) return agx_writer_commit(&w, error);
-    agx_writer_abandon(&w);
-    return status;
+    return ag_file_write(path, text, strlen(text), error);
 }
 
 static mode_t mode_of(const char *path) {
@@ -245,6 +240,27 @@ START_TEST(a_full_disk_leaves_the_old_file_and_no_temporary) {
 }
 END_TEST
 
+START_TEST(asking_whether_a_file_can_be_written_leaves_nothing_behind) {
+    ag_error error = {0};
+    ck_assert_int_eq(ag_file_check(in_folder("x"), &error), AG_OK);
+    ck_assert_int_eq(folder_count(), 0);
+    file_put(in_folder("x"), "old", 3);
+    ck_assert_int_eq(ag_file_check(in_folder("x"), &error), AG_OK);
+    ck_assert(file_holds(in_folder("x"), "old", 3));
+    ck_assert_int_eq(folder_count(), 1);
+    ck_assert_int_eq(ag_file_check(folder, &error), AG_ERROR_IO);
+    ck_assert_ptr_nonnull(strstr(error.message, "is a directory"));
+    ck_assert_int_eq(ag_file_check(in_folder("none/x"), &error), AG_ERROR_IO);
+    ck_assert_ptr_nonnull(strstr(error.message, in_folder("none/x")));
+}
+END_TEST
+
+START_TEST(a_file_may_be_empty) {
+    ck_assert_int_eq(ag_file_write(in_folder("x"), NULL, 0, NULL), AG_OK);
+    ck_assert(file_holds(in_folder("x"), "", 0));
+}
+END_TEST
+
 Suite *file_suite(void);
 Suite *file_suite(void) {
     Suite *s = suite_create("file");
@@ -270,6 +286,8 @@ Suite *file_suite(void) {
     tcase_add_test(writing, an_unwritable_folder_is_an_error_with_path_and_reason);
     tcase_add_test(writing, a_name_too_long_is_an_error);
     tcase_add_test(writing, a_full_disk_leaves_the_old_file_and_no_temporary);
+    tcase_add_test(writing, asking_whether_a_file_can_be_written_leaves_nothing_behind);
+    tcase_add_test(writing, a_file_may_be_empty);
     suite_add_tcase(s, writing);
     return s;
 }
