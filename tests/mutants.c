@@ -1,13 +1,13 @@
 /* mutants: are the tests able to see a wrong derivative?
  *
- *     mutants DIR [--jobs N] [--quick] [--list] [--verbose]        DIR: the conformance cases
+ *     mutants DIR [--operation NAME] [--jobs N] [--quick] [--list] [--verbose]        DIR: the conformance cases
  *
  * Makes one mistake after the other in the derivative rules (support/mutant.h says which) and runs the tests on each until
  * one fails: first the registry's test of that operation alone, then the conformance cases in both dtypes, then the
  * suites that differentiate. A mutant that no test notices survives: it is printed, and a test may be missing. One that
  * can be seen to change nothing is printed as equivalent, and not counted. The last line is "N of M mutants killed
  * (P %)"; exit status 0: at least 95 %, 1: fewer, 2: the tests could not be run. A quarter of an hour on two cores;
- * --quick leaves out the suites, and gives a lower bound in a few minutes.
+ * --quick leaves out the suites, and gives a lower bound in a few minutes; --operation makes the mistakes of one row.
  *
  * The environment variable GRADUS_MUTANT, set to a name as --list prints it, tries that one alone and says what kills it.
  *
@@ -236,21 +236,31 @@ static int try_one(const char *wanted, result *out) {
     return 2;
 }
 
+/* The mutants of one row, or all, in `to`, which has room for them. */
+static size_t select_row(const char *row, const mutant *all, size_t n, mutant *to) {
+    size_t m = 0;
+    for (size_t i = 0; i < n; i++)
+        if (!row || strcmp(all[i].op->name, row) == 0) to[m++] = all[i];
+    return m;
+}
+
 static int usage(const char *program) {
-    fprintf(stderr, "usage: %s DIR [--jobs N] [--quick] [--list] [--verbose]\n", program);
+    fprintf(stderr, "usage: %s DIR [--operation NAME] [--jobs N] [--quick] [--list] [--verbose]\n", program);
     return 2;
 }
 
 int main(int argc, char **argv) {
-    static const struct option options[] = {{"jobs", required_argument, NULL, 'j'},
-                                            {"quick", no_argument, NULL, 'q'},
-                                            {"list", no_argument, NULL, 'l'},
-                                            {"verbose", no_argument, NULL, 'v'},
-                                            {0}};
+    static const struct option options[] = {
+        {"operation", required_argument, NULL, 'o'}, {"jobs", required_argument, NULL, 'j'},
+        {"quick", no_argument, NULL, 'q'},           {"list", no_argument, NULL, 'l'},
+        {"verbose", no_argument, NULL, 'v'},         {0}};
+    const char *row = NULL;
     int jobs = 2;
     bool list = false, verbose = false;
     for (int o; (o = getopt_long(argc, argv, "", options, NULL)) != -1;) {
-        if (o == 'j')
+        if (o == 'o')
+            row = optarg;
+        else if (o == 'j')
             jobs = atoi(optarg);
         else if (o == 'q')
             quick = true;
@@ -280,10 +290,17 @@ int main(int argc, char **argv) {
     }
     size_t n = 0;
     char name[MUTANT_NAME];
-    const mutant *all = mutant_all(&n);
-    for (size_t i = 0; list && i < n; i++) puts(mutant_name(&all[i], name));
-    if (list) return 0;
-    for (size_t i = 0; i < n; i++) results[i] = (result){.verdict = BROKEN};
-    run_many(all, n, jobs, results);
-    return report(all, n, results, verbose);
+    const mutant *every = mutant_all(&n);
+    mutant *chosen = malloc(n * sizeof *chosen + 1);
+    if (!chosen) return 2;
+    n = select_row(row, every, n, chosen);
+    for (size_t i = 0; list && i < n; i++) puts(mutant_name(&chosen[i], name));
+    int status = 0;
+    if (!list) {
+        for (size_t i = 0; i < n; i++) results[i] = (result){.verdict = BROKEN};
+        run_many(chosen, n, jobs, results);
+        status = report(chosen, n, results, verbose);
+    }
+    free(chosen);
+    return status;
 }

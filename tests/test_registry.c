@@ -18,20 +18,34 @@ typedef struct subject {
     const ag_op *op;
     const void *attrs;
     int n;
+    unsigned outputs; /* of several: bit k says that output k is looked at */
 } subject;
 
-/* The result; of several outputs, a weighted sum of the squares of those that float. */
+/* Sum of w y^2: squares, for y may be free to change its sign (an eigenvector); weights that differ, for the sum of the
+ * plain squares may be a constant (a standardised row). */
+static ag_value weighted_squares(ag_tape *t, ag_value y) {
+    const ag_meta *meta = ag_meta_of(y);
+    const int64_t n = ag_ok(y) ? ag_meta_count(meta) : 0;
+    double *w = malloc((size_t)n * sizeof *w + 1);
+    for (int64_t i = 0; i < n; i++) w[i] = 0.5 + (double)(i * 7 % 5);
+    const ag_value weights = ag_array_constant(t, meta->dtype, meta->rank, meta->dim, w);
+    free(w);
+    return ag_sum_all(ag_mul(weights, ag_square(y)));
+}
+
+/* The result; of several outputs, those looked at in one number. */
 static ag_value apply_subject(ag_tape *t, const ag_value *in, void *user) {
     const subject *s = user;
     ag_value first = ag_apply(t, s->op, in, (uint32_t)s->n, s->attrs);
-    if (s->op->outputs == 1) return first;
-    ag_value sum = ag_sum_all(ag_square(first));
-    for (uint32_t k = 1; k < s->op->outputs; k++) {
+    if (s->op->outputs == 1 || !ag_ok(first)) return first;
+    ag_value sum = {0};
+    for (uint32_t k = 0; k < s->op->outputs; k++) {
         ag_value y = ag_output(first, k);
-        if (!ag_dtype_is_float(ag_meta_of(y)->dtype)) continue;
-        sum = ag_add(sum, ag_mul_number(ag_sum_all(ag_mul(y, y)), k + 1.0));
+        if (!(s->outputs >> k & 1) || !ag_dtype_is_float(ag_meta_of(y)->dtype)) continue;
+        const ag_value part = ag_mul_number(weighted_squares(t, y), k + 1.0);
+        sum = sum.tape ? ag_add(sum, part) : part;
     }
-    return sum;
+    return sum.tape ? sum : first;
 }
 
 static bool differentiable(const ag_op *op) {
@@ -84,7 +98,7 @@ static void release(check_input *in, int n) {
     for (int i = 0; i < n; i++) free(in[i].values);
 }
 
-/* Every non-empty subset of the differentiable operands. */
+/* Every non-empty subset of the differentiable operands; of several outputs, every subset with all operands. */
 static void try_subsets(subject *s, check_input *in, int n, const char *what) {
     int floats[CHECK_INPUTS], m = 0;
     for (int i = 0; i < n; i++) {
@@ -93,9 +107,13 @@ static void try_subsets(subject *s, check_input *in, int n, const char *what) {
     for (unsigned subset = 1; subset < 1u << m; subset++) {
         for (int i = 0; i < n; i++) in[i].leaf = false;
         for (int j = 0; j < m; j++) in[floats[j]].leaf = subset >> j & 1;
-        char text[200];
-        snprintf(text, sizeof text, "%s, %s, operands %#x", s->op->name, what, subset);
-        check_gradients(text, apply_subject, s, in, n, 2);
+        const unsigned all = (1u << s->op->outputs) - 1;
+        for (s->outputs = subset + 1 == 1u << m ? 1 : all; s->outputs <= all; s->outputs++) {
+            char text[200];
+            snprintf(text, sizeof text, "%s, %s, operands %#x, outputs %#x", s->op->name, what, subset,
+                     s->outputs);
+            check_gradients(text, apply_subject, s, in, n, 2);
+        }
     }
 }
 
