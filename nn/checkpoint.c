@@ -280,8 +280,8 @@ ag_status nn_checkpoint_load(const nn_checkpoint *c, const char *path, ag_error 
         goto done;
     }
     nnx_misfit m = {.length = 0};
-    compare_settings(c, file, &m); /* first: they explain the rest */
-    compare(&l, c, file, &m);
+    compare_settings(c, file, &m);
+    if (m.count == 0) compare(&l, c, file, &m); /* other settings explain whatever else disagrees */
     status = nnx_misfit_status(&m, path, "the run", error);
     if (!status) status = restore(c, &l, file, error);
 done:
