@@ -1,46 +1,36 @@
 /* train_digits: the whole journey. A network learns to read handwritten digits.
  *
  *     train_digits                                    10,000 digits that the program draws itself
+ *     train_digits --model cnn                        by a convolutional network instead of a perceptron
  *     train_digits --data DIR --plot run.png          MNIST or Fashion-MNIST, and a picture of the run
  *     train_digits --save net.safetensors             ... and later --load net.safetensors
+ *     train_digits --checkpoint run.safetensors       killed at any moment, the same command goes on
  *
- * Read main first, then train_batch: a training step is mark, build, backward, step, rewind. */
+ * Read main first, then train_batch: a training step is mark, build, backward, step, rewind. The networks are in
+ * support/digits_model.c. */
 #define _POSIX_C_SOURCE 200809L
 
 #include <nn/nn.h>
 
+#include "support/digits_model.h"
 #include "support/digits_settings.h"
+#include "support/interrupt.h"
 #include "support/output.h"
 #include "support/picture.h"
 #include "support/progress.h"
 #include "support/training_picture.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <math.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
-enum { CLASSES = 10, DRAWN = 10000, DRAWN_FOR_TRAINING = 8000, TEST_BATCH = 500, LOSS_POINTS = 20 };
-enum { EXIT_INTERRUPTED = 130 };
+enum { DRAWN = 10000, DRAWN_FOR_TRAINING = 8000, TEST_BATCH = 500, LOSS_POINTS = 20 };
 
 /* The drawn digits are one data set: --seed changes what is learnt from it, not the set. */
 static const uint64_t DRAWN_SEED = 1;
-
-/* ---- Ctrl-C ------------------------------------------------------------------------------------------- */
-
-static volatile sig_atomic_t interrupted = 0;
-
-static void on_interrupt(int signal_number) {
-    (void)signal_number;
-    interrupted = 1;
-}
-
-static void watch_for_interrupt(void) {
-    struct sigaction action = {.sa_handler = on_interrupt, .sa_flags = (int)SA_RESETHAND}; /* a second one kills */
-    sigemptyset(&action.sa_mask);
-    sigaction(SIGINT, &action, NULL);
-}
 
 /* ---- what a run consists of --------------------------------------------------------------------------- */
 
@@ -51,7 +41,11 @@ typedef struct run {
     nn_module *net;
     nn_params *params;
     nn_optim *optim;
+    nn_schedule schedule; /* of the optimiser's rate, by steps */
     ag_tape *tape;
+    int64_t epoch;            /* epochs done, and so the number of the next one                   */
+    run_settings must_agree;  /* with those in a checkpoint                                       */
+    ag_status kept;           /* what became of the last checkpoint                               */
     nn_confusion in_training; /* of the current epoch, read off the logits that training computes */
     nn_confusion in_test;     /* of the last test                                                  */
     bool tested;              /* since the last step                                               */
@@ -69,22 +63,15 @@ static ag_status get_data(run *r, ag_error *error) {
     return status;
 }
 
-/* pixels - hidden - ... - 10, ReLU between the layers. */
 static ag_status build_network(run *r, ag_error *error) {
     const settings *s = &r->set;
-    int64_t sizes[MAX_HIDDEN + 2];
-    int n = 0;
-    sizes[n++] = ag_tensor_meta(r->train.x)->dim[1];
-    for (int i = 0; i < s->n_hidden; i++) sizes[n++] = s->hidden[i];
-    sizes[n++] = CLASSES;
-    if (!(r->net = nn_mlp(sizes, n, NN_RELU, NULL, error))) return error->status;
+    const int64_t pixels = ag_tensor_meta(r->train.x)->dim[1];
+    if (!(r->net = digits_model_new(s, pixels, error))) return error->status;
     if (!(r->params = nn_params_new(r->net, AG_F32, (uint64_t)s->seed, error))) return error->status;
-    if (!s->quiet) {
-        for (int i = 0; i < n; i++) printf("%s%" PRId64, i > 0 ? "-" : "", sizes[i]);
-        printf(": %" PRId64 " parameters, %" PRId64 " samples to train, %" PRId64 " to test\n",
-               nn_params_elements(r->params), nn_dataset_size(&r->train), nn_dataset_size(&r->test));
-    }
-    return s->load ? nn_params_load(r->params, s->load, error) : AG_OK;
+    if (s->quiet) return AG_OK;
+    printf("%s: %" PRId64 " parameters, %" PRId64 " samples to train, %" PRId64 " to test\n\n", settings_model(s),
+           nn_params_elements(r->params), nn_dataset_size(&r->train), nn_dataset_size(&r->test));
+    return digits_model_print(r->net, pixels, error);
 }
 
 static ag_status prepare_training(run *r, ag_error *error) {
@@ -97,6 +84,9 @@ static ag_status prepare_training(run *r, ag_error *error) {
     if (!r->train_batches) return error->status;
     r->test_batches = nn_batcher_new(&r->test, TEST_BATCH, false, 0, error);
     if (!r->test_batches) return error->status;
+    const int64_t steps = s->epochs * nn_batcher_count(r->train_batches);
+    r->schedule = s->schedule == RATE_COSINE && steps > 0 ? nn_schedule_cosine(s->lr, steps, 0)
+                                                          : nn_schedule_constant(s->lr);
     r->picture.images = r->test.x;
     progress_begin(&r->progress, !s->quiet, s->epochs, nn_dataset_size(&r->train));
     return AG_OK;
@@ -116,6 +106,56 @@ static void run_clear(run *r) {
     nn_dataset_clear(&r->test);
 }
 
+static void complain(const ag_error *error) {
+    if (error->status != AG_OK) fprintf(stderr, "train_digits: %s\n", error->message);
+}
+
+/* ---- killed at any moment ----------------------------------------------------------------------------- */
+
+/* All that the rest of the run depends on. The order of samples needs no more than the epoch's number, and the rate no
+ * more than the optimiser's steps; dropout goes on where the tape's generator stands. */
+static nn_checkpoint whole_run(run *r, ag_random *random) {
+    return (nn_checkpoint){.params = r->params,
+                           .optim = r->optim,
+                           .schedule = &r->schedule,
+                           .random = random,
+                           .epoch = &r->epoch,
+                           .settings = r->must_agree.word};
+}
+
+/* Write a checkpoint. One that cannot be written does not stop the run, which may end well without it. */
+static void keep(run *r) {
+    if (!r->set.checkpoint) return;
+    ag_error error = {0};
+    ag_random random = ag_tape_random_get(r->tape);
+    const nn_checkpoint all = whole_run(r, &random);
+    r->kept = nn_checkpoint_save(&all, r->set.checkpoint, &error);
+    complain(&error);
+}
+
+/* Go on from one: what is in the file, and not what the program has drawn or loaded, becomes the run. */
+static ag_status resume(run *r, ag_error *error) {
+    const char *path = r->set.checkpoint;
+    ag_random random = ag_tape_random_get(r->tape);
+    const nn_checkpoint all = whole_run(r, &random);
+    const ag_status status = nn_checkpoint_load(&all, path, error);
+    if (status != AG_OK) return status;
+    if (r->epoch < 0 || r->epoch > r->set.epochs)
+        return ag_fail(error, AG_ERROR_VALUE, "%s is of epoch %" PRId64 ", and --epochs is %" PRId64, path,
+                       r->epoch, r->set.epochs);
+    ag_tape_random_set(r->tape, random);
+    if (!r->set.quiet) printf("going on after epoch %" PRId64 ", from %s\n", r->epoch, path);
+    return AG_OK;
+}
+
+/* From a checkpoint where there is one, else from --load, else from the weights that build_network drew. */
+static ag_status choose_beginning(run *r, ag_error *error) {
+    const settings *s = &r->set;
+    settings_of_run(s, nn_dataset_size(&r->train), &r->must_agree);
+    const bool resumed = s->checkpoint && (access(s->checkpoint, F_OK) == 0 || errno != ENOENT);
+    return resumed ? resume(r, error) : s->load ? digits_model_load(s, r->params, error) : AG_OK;
+}
+
 /* ---- training ----------------------------------------------------------------------------------------- */
 
 /* One step on a batch x (m, pixels), y (m). */
@@ -127,6 +167,7 @@ static ag_status train_batch(run *r, ag_tensor *x, ag_tensor *y, double *loss, a
     const ag_value objective = nn_cross_entropy(logits, ag_constant(r->tape, y));
     ag_status status = ag_backward(objective);
     r->tested = false;
+    nn_schedule_apply(&r->schedule, r->optim);
     if (status == AG_OK) status = nn_optim_step(r->optim, error);
     if (status == AG_OK) status = nn_confusion_add(&r->in_training, logits, y, error);
     *loss = ag_item(objective);
@@ -135,9 +176,10 @@ static ag_status train_batch(run *r, ag_tensor *x, ag_tensor *y, double *loss, a
 }
 
 /* One pass through the training data. *mean is the mean loss over what was seen. */
-static ag_status train_epoch(run *r, int64_t epoch, double *mean, ag_error *error) {
+static ag_status train_epoch(run *r, double *mean, ag_error *error) {
     const int64_t batches = nn_batcher_count(r->train_batches), samples = nn_dataset_size(&r->train);
     const int64_t a_point = (batches + LOSS_POINTS - 1) / LOSS_POINTS; /* batches to a point of the curve */
+    const int64_t epoch = r->epoch;
     const double started = seconds_now();
     double sum = 0, recent = 0; /* of losses: over all samples so far; over the batches since the last point */
     int64_t seen = 0, batch = 0;
@@ -171,21 +213,6 @@ static ag_status train_epoch(run *r, int64_t epoch, double *mean, ag_error *erro
 
 /* ---- testing ------------------------------------------------------------------------------------------ */
 
-/* Note the misread samples of a batch that begins at sample `first`; logits (m, 10), y (m). */
-static ag_status note_misread(misread *wrong, ag_value logits, const ag_tensor *y, int64_t first,
-                              ag_error *error) {
-    const int64_t *truth = ag_tensor_data(y);
-    const int64_t *guess = ag_data(ag_argmax(logits, 1, false));
-    if (!guess) return ag_fail(error, AG_ERROR_FAILED, "the largest logits cannot be read");
-    for (int64_t i = 0; i < ag_tensor_count(y) && wrong->n < MISREAD_SHOWN; i++) {
-        if (guess[i] == truth[i]) continue;
-        wrong->at[wrong->n].sample = first + i;
-        wrong->at[wrong->n].truth = truth[i];
-        wrong->at[wrong->n++].guess = guess[i];
-    }
-    return AG_OK;
-}
-
 static ag_status test_network(run *r, ag_error *error) {
     ag_tensor *x, *y;
     int64_t first = 0;
@@ -200,7 +227,7 @@ static ag_status test_network(run *r, ag_error *error) {
         const ag_value logits = nn_forward(r->net, &pass, ag_constant(r->tape, x));
         ag_no_grad_end(r->tape);
         status = nn_confusion_add(&r->in_test, logits, y, error);
-        if (status == AG_OK) status = note_misread(&r->picture.wrong, logits, y, first, error);
+        if (status == AG_OK) status = misread_add(&r->picture.wrong, logits, y, first, error);
         first += ag_tensor_count(y);
         const ag_status recorded = ag_tape_rewind(r->tape, start);
         if (recorded != AG_OK) status = ag_fail(error, recorded, "%s", ag_tape_message(r->tape));
@@ -214,22 +241,24 @@ static ag_status test_network(run *r, ag_error *error) {
 static ag_status train(run *r, ag_error *error) {
     const int64_t epochs = r->set.epochs;
     ag_status status = AG_OK;
-    for (int64_t epoch = 0; status == AG_OK && epoch < epochs && !interrupted; epoch++) {
+    while (status == AG_OK && r->epoch < epochs && !interrupted) {
         double loss = NAN;
         const double started = seconds_now();
-        status = train_epoch(r, epoch, &loss, error);
+        status = train_epoch(r, &loss, error);
         const double seconds = seconds_now() - started;
         progress_clear(&r->progress);
-        if (status != AG_OK || interrupted) break;
+        if (status != AG_OK || interrupted) break; /* part of an epoch is in no checkpoint */
 
+        r->epoch++;
+        keep(r);
         status = test_network(r, error);
         if (status != AG_OK) break;
-        const double in_training = nn_confusion_accuracy(&r->in_training),
+        const double at = (double)r->epoch, in_training = nn_confusion_accuracy(&r->in_training),
                      in_test = nn_confusion_accuracy(&r->in_test);
-        status = curve_add(&r->picture.train, (double)epoch + 1, in_training, error);
-        if (status == AG_OK) status = curve_add(&r->picture.test, (double)epoch + 1, in_test, error);
+        status = curve_add(&r->picture.train, at, in_training, error);
+        if (status == AG_OK) status = curve_add(&r->picture.test, at, in_test, error);
         if (r->set.quiet) continue;
-        printf("epoch %2" PRId64 "/%" PRId64 "  loss %.4f  train %.4f  test %.4f  %.2f s\n", epoch + 1, epochs,
+        printf("epoch %2" PRId64 "/%" PRId64 "  loss %.4f  train %.4f  test %.4f  %.2f s\n", r->epoch, epochs,
                loss, in_training, in_test, seconds);
         fflush(stdout); /* a log file should grow as the run does */
     }
@@ -239,9 +268,8 @@ static ag_status train(run *r, ag_error *error) {
 }
 
 static ag_status save(const run *r, ag_error *error) {
-    const char *const metadata[] = {"program", "train_digits", NULL};
     if (!r->set.save) return AG_OK;
-    const ag_status status = nn_params_save(r->params, r->set.save, metadata, error);
+    const ag_status status = digits_model_save(&r->set, r->params, error);
     if (status == AG_OK && !r->set.quiet) printf("saved %s\n", r->set.save);
     return status;
 }
@@ -265,10 +293,6 @@ static ag_status report(const run *r, ag_error *error) {
     return AG_OK;
 }
 
-static void complain(const ag_error *error) {
-    if (error->status != AG_OK) fprintf(stderr, "train_digits: %s\n", error->message);
-}
-
 /* What training was for. A file that cannot be written spoils neither the other one nor the report, after which it
  * is said. */
 static ag_status finish(run *r, ag_error *error) {
@@ -279,12 +303,13 @@ static ag_status finish(run *r, ag_error *error) {
     if (status == AG_OK) status = report(r, error);
     complain(&unsaved);
     complain(&undrawn);
-    return status != AG_OK ? status : saved != AG_OK ? saved : drawn;
+    return status != AG_OK ? status : saved != AG_OK ? saved : drawn != AG_OK ? drawn : r->kept;
 }
 
 /* What would spoil the end of a run is found before its beginning. */
 static ag_status check_outputs(const settings *s, ag_error *error) {
     ag_status status = s->save ? output_check(s->save, error) : AG_OK;
+    if (status == AG_OK && s->checkpoint) status = output_check(s->checkpoint, error);
     if (status == AG_OK && s->plot) status = picture_check(s->plot, error);
     return status;
 }
@@ -299,6 +324,7 @@ int main(int argc, char **argv) {
     if (status == AG_OK) status = get_data(&r, &error);
     if (status == AG_OK) status = build_network(&r, &error);
     if (status == AG_OK) status = prepare_training(&r, &error);
+    if (status == AG_OK) status = choose_beginning(&r, &error);
     if (status == AG_OK) {
         watch_for_interrupt();
         status = train(&r, &error);

@@ -79,7 +79,7 @@ small="--data small --hidden 8 --batch 16"
 expect 2 "unknown option '--frobnicate'" --frobnicate
 expect 2 "unknown option '-x'" -xy
 expect 2 "unknown option '-x'" --quiet -x
-expect 2 "option '--s' is ambiguous: --seed, --save" --s 1
+expect 2 "option '--s' is ambiguous: --schedule, --seed, --save" --s 1
 expect 2 "option '--s' is ambiguous" --s=1
 expect 2 "option '--quiet' takes no argument" --quiet=1
 expect 2 "option '--epochs' needs an argument" --epochs

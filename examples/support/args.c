@@ -52,6 +52,17 @@ bool arg_sizes(arg a, int64_t high, int64_t *sizes, int room, int *n) {
     return false;
 }
 
+bool arg_choice(arg a, const char *const *names, int n, int *choice) {
+    for (int i = 0; i < n; i++) {
+        *choice = i;
+        if (strcmp(a.text, names[i]) == 0) return true;
+    }
+    fprintf(stderr, "%s: --%s: '%s' is not one of:", a.program, a.option, a.text);
+    for (int i = 0; i < n; i++) fprintf(stderr, "%s %s", i > 0 ? "," : "", names[i]);
+    fputc('\n', stderr);
+    return false;
+}
+
 bool arg_name(arg a, const char **value) {
     *value = a.text;
     if (*a.text != '\0') return true;

@@ -20,6 +20,8 @@ bool arg_integer(arg a, int64_t low, int64_t high, int64_t *value);
 bool arg_positive(arg a, double *value);
 /** Whole numbers with commas between them, 1 to `room` of them, each in [1, high]. */
 bool arg_sizes(arg a, int64_t high, int64_t *sizes, int room, int *n);
+/** One of `n` names; *choice is its number. */
+bool arg_choice(arg a, const char *const *names, int n, int *choice);
 
 /** Any text but the empty one: the name of a file. */
 bool arg_name(arg a, const char **value);

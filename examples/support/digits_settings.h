@@ -7,16 +7,31 @@
 
 enum { MAX_HIDDEN = 8 };
 
+enum { MODEL_MLP, MODEL_CNN };       /* settings.model    */
+enum { RATE_CONSTANT, RATE_COSINE }; /* settings.schedule */
+
 typedef struct settings {
-    const char *data, *save, *load, *plot; /* NULL: not asked for */
+    int model;
+    const char *data, *save, *load, *checkpoint, *plot; /* NULL: not asked for */
     int64_t epochs, batch, threads, seed;
-    int64_t hidden[MAX_HIDDEN];
+    int64_t hidden[MAX_HIDDEN]; /* of an mlp */
     int n_hidden;
     double lr;
+    int schedule; /* of lr, over the epochs */
     bool quiet;
 } settings;
 
 /** True: go on. False: leave with *exit_status, everything having been said. */
 bool settings_read(settings *s, int argc, char **argv, int *exit_status);
+/** "mlp" or "cnn". */
+const char *settings_model(const settings *s);
+
+/** What the weights of a run depend on: `word` has keys and values in turn and a NULL, as nn_checkpoint takes them. */
+enum { RUN_SETTINGS = 7, RUN_SETTING_TEXT = 96 };
+typedef struct run_settings {
+    char text[RUN_SETTINGS][RUN_SETTING_TEXT];
+    const char *word[2 * RUN_SETTINGS + 1];
+} run_settings;
+void settings_of_run(const settings *s, int64_t samples, run_settings *out);
 
 #endif

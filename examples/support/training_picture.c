@@ -26,6 +26,19 @@ void curve_clear(curve *c) {
     *c = (curve){0};
 }
 
+ag_status misread_add(misread *wrong, ag_value logits, const ag_tensor *y, int64_t first, ag_error *error) {
+    const int64_t *truth = ag_tensor_data(y);
+    const int64_t *guess = ag_data(ag_argmax(logits, 1, false));
+    if (!guess) return ag_fail(error, AG_ERROR_FAILED, "the largest logits cannot be read");
+    for (int64_t i = 0; i < ag_tensor_count(y) && wrong->n < MISREAD_SHOWN; i++) {
+        if (guess[i] == truth[i]) continue;
+        wrong->at[wrong->n].sample = first + i;
+        wrong->at[wrong->n].truth = truth[i];
+        wrong->at[wrong->n++].guess = guess[i];
+    }
+    return AG_OK;
+}
+
 void training_picture_clear(training_picture *t) {
     curve_clear(&t->loss);
     curve_clear(&t->train);

@@ -20,6 +20,9 @@ typedef struct misread {
         int64_t sample, truth, guess;
     } at[MISREAD_SHOWN];
 } misread;
+/** Add those of a batch that begins at sample `first`. logits (m, classes), y (m) i64. */
+ag_status misread_add(misread *wrong, ag_value logits, const ag_tensor *y, int64_t first,
+                      ag_error *error) AG_WARN_UNUSED;
 
 typedef struct training_picture {
     curve loss, train, test; /* over epochs: training loss, accuracy in training and on the test set */
