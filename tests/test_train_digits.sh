@@ -1,6 +1,6 @@
 #!/bin/sh
-# How the program train_digits behaves: options, errors and exit statuses, what it prints last, the same bits from
-# the same seed, saving, loading, pictures, and Ctrl-C.
+# How the program train_digits behaves, with both its models: options, errors and exit statuses, what it prints last,
+# the same bits from the same seed, saving, loading, pictures, Ctrl-C, and runs that are killed and go on.
 #
 #     test_train_digits.sh PROGRAM
 set -eu
@@ -75,6 +75,26 @@ mkdir small
 (cd small && write_pair train && write_pair t10k)
 small="--data small --hidden 8 --batch 16"
 
+# As many of 16 x 16 pixels, for convolutions: class 0 has its ink on the left, class 1 on the right.
+write_large_pair() { # PREFIX
+    # shellcheck disable=SC2059
+    {
+        printf "\\000\\000\\010\\003$(octal 40)$(octal 16)$(octal 16)" >"$1-images-idx3-ubyte"
+        printf "\\000\\000\\010\\001$(octal 40)" >"$1-labels-idx1-ubyte"
+    }
+    ink='\377\377\377\377\377\377\377\377' paper='\000\000\000\000\000\000\000\000'
+    left=$ink$paper right=$paper$ink
+    left=$left$left$left$left right=$right$right$right$right
+    for _ in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
+        # shellcheck disable=SC2059
+        printf "$left$left$left$left$right$right$right$right" >>"$1-images-idx3-ubyte"
+        printf '\000\001' >>"$1-labels-idx1-ubyte"
+    done
+}
+mkdir large
+(cd large && write_large_pair train && write_large_pair t10k)
+large="--model cnn --data large --batch 16"
+
 # ---- wrong options: exit status 2, naming the option and the value ----
 expect 2 "unknown option '--frobnicate'" --frobnicate
 expect 2 "unknown option '-x'" -xy
@@ -96,7 +116,13 @@ done
 for value in '' 0 '256,' ',256' '256 128' 256,x 1,2,3,4,5,6,7,8,9; do
     expect 2 "--hidden: '$value'" --hidden "$value"
 done
-for option in --data --load --save --plot; do
+expect 2 "--model: 'perceptron' is not one of: mlp, cnn" --model perceptron
+expect 2 "--model: ''" --model ''
+expect 2 "--schedule: 'linear' is not one of: constant, cosine" --schedule linear
+expect 2 "--hidden: belongs to --model mlp" --model cnn --hidden 8
+expect 2 "--hidden: belongs to --model mlp" --hidden 8 --model cnn
+expect 2 "--checkpoint: 'net' is the file of --save, too" --save net --checkpoint net
+for option in --data --load --save --checkpoint --plot; do
     expect 2 "$option: ''" "$option" ''
 done
 expect 0 "Usage: train_digits" --help
@@ -104,6 +130,8 @@ expect 0 "Usage: train_digits" --help
 # ---- what would spoil the end is found before training: exit status 1 ----
 expect 1 "no-such-folder/net.safetensors" --save no-such-folder/net.safetensors
 expect 1 "small" --save small
+expect 1 "no-such-folder/run" --checkpoint no-such-folder/run
+expect 1 "small" --checkpoint small
 expect 1 "'small/': it names no file" --save small/
 long=$(printf '%0255d' 0) # as long as a name may be
 expect 1 "cannot write" --save "${long}0"
@@ -202,10 +230,149 @@ expect 1 "broken/t10k-labels-idx1-ubyte" --data broken
     expect_report
 }
 
+# ---- the convolutional network ----
+expect 1 "at least 16 x 16 pixels, and these have 4 pixels" --model cnn --data small
+# shellcheck disable=SC2086 # words are wanted
+{
+    expect 0 "test accuracy 1.0000 (40/40)" $large --epochs 5
+    grep -q 'conv2d' output || fail "the layers are not listed"
+    expect 0 "saved one" $large --epochs 3 --seed 5 --save one --threads 1
+    expect 0 "saved two" $large --epochs 3 --seed 5 --save two --threads 2
+    expect 0 "saved three" $large --epochs 3 --seed 5 --save three --schedule constant
+    cmp -s one two || fail "the same seed gives another cnn with two threads"
+    ! cmp -s one three || fail "another schedule gives the same parameters"
+    expect 0 "saved again" $large --epochs 0 --load one --save again
+    cmp -s one again || fail "a cnn's parameters change on the way through a file"
+    expect 0 "saved perceptron" --data large --hidden 8 --epochs 1 --save perceptron
+    expect 1 "perceptron has the weights of --model mlp, not of cnn" $large --load perceptron
+    expect 1 "one has the weights of --model cnn, not of mlp" --data large --load one
+}
+
+# ---- killed at any moment, the same command goes on, and ends with the bits of a run that never stopped ----
+
+# Start the command in the background: it goes on from the checkpoint, if there is one.
+start() { # [ARGUMENT...]
+    "$program" "$@" --checkpoint killed/run --save killed/net >output 2>errors &
+    running=$!
+}
+kill_it() {
+    kill -KILL "$running" 2>/dev/null || :
+    status=0
+    wait "$running" 2>/dev/null || status=$? # the shell says "Killed"
+    running=
+    case $status in
+    0) ;; # it was faster
+    137) kills=$((kills + 1)) ;;
+    *) fail "exit status $status, from a checkpoint of a run that was killed" ;;
+    esac
+    if grep -q '^going on after epoch' output; then resumptions=$((resumptions + 1)); fi
+}
+killed_and_resumed() { # [ARGUMENT...]
+    rm -rf killed
+    mkdir killed
+    kills=0 resumptions=0 status=1
+    expect 0 "saved whole" "$@" --save whole
+    start "$@" # once surely between two checkpoints, however slow the machine
+    until [ -e killed/run ] || ! kill -0 "$running" 2>/dev/null; do sleep 0.01; done
+    kill_it
+    for _ in 1 2 3 4 5 6 7 8; do
+        [ "$status" -eq 137 ] || break
+        start "$@"
+        sleep "0.$(od -An -N2 -tu2 /dev/urandom | awk '{ printf "%03d", $1 % 250 }')"
+        kill_it
+    done
+    expect 0 "test accuracy" "$@" --checkpoint killed/run --save killed/net
+    if grep -q '^going on after epoch' output; then resumptions=$((resumptions + 1)); fi
+    cmp -s whole killed/net || fail "after $kills kills the weights of $* are others"
+    if [ "$kills" -eq 0 ] || [ "$resumptions" -eq 0 ]; then
+        fail "$kills kills, $resumptions resumptions: nothing was tested"
+    fi
+    for file in killed/* killed/.[!.]*; do
+        case $file in
+        killed/run | killed/net | killed/.gradus.tmp.* | 'killed/.[!.]*') ;;
+        *) fail "a run that was killed left $file" ;;
+        esac
+    done
+}
+# shellcheck disable=SC2086
+{
+    killed_and_resumed $small --epochs 400
+    killed_and_resumed $large --epochs 200
+
+    # All is done: it reports and saves again.
+    expect 0 "going on after epoch 200" $large --epochs 200 --checkpoint killed/run --save again
+    ! grep -q '^epoch' output || fail "a run that is over trains"
+    cmp -s whole again || fail "a run that is over saves other weights"
+    expect_report
+
+    # ---- a checkpoint of other settings is refused, saying which, and stays as it is ----
+    expect 0 "epoch  3/3" $small --epochs 3 --checkpoint run
+    cp run before
+    expect 1 "run does not fit the run: seed is 1, should be 2" $small --epochs 3 --checkpoint run --seed 2
+    expect 1 "run: lr is 0.001, should be 0.5" $small --epochs 3 --checkpoint run --lr 0.5
+    expect 1 "run: batch is 16, should be 8" $small --epochs 3 --checkpoint run --batch 8
+    expect 1 "run: model is mlp 8, should be mlp 9,10" $small --epochs 3 --checkpoint run --hidden 9,10
+    expect 1 "run: model is mlp 8, should be cnn" $large --epochs 3 --checkpoint run
+    expect 1 "run: schedule is constant, should be cosine over 3 epochs" \
+        $small --epochs 3 --checkpoint run --schedule cosine
+    expect 1 "run: load is not given, should be given" $small --epochs 3 --checkpoint run --load trained
+    expect 1 "run: data is 40 given digits, should be 8000 drawn digits" \
+        --hidden 8 --batch 16 --epochs 3 --checkpoint run
+    expect 1 "run is of epoch 3, and --epochs is 2" $small --epochs 2 --checkpoint run
+    cmp -s run before || fail "a checkpoint that was refused has changed"
+    expect 0 "saved three" $small --epochs 5 --save three
+    expect 0 "going on after epoch 3" $small --epochs 5 --threads 2 --checkpoint run --save two
+    cmp -s three two || fail "more epochs than at first are others"
+    expect 0 "epoch  3/3" $large --epochs 3 --checkpoint run-of-cnn
+    expect 1 "run: schedule is cosine over 3 epochs, should be cosine over 4" $large --epochs 4 --checkpoint run-of-cnn
+
+    # ---- nor is another file taken for a checkpoint, or a checkpoint for weights ----
+    for size in 0 7 100 2000; do
+        head -c "$size" before >torn
+        expect 1 "torn" $small --epochs 3 --checkpoint torn
+        [ "$(wc -c <torn)" -eq "$size" ] || fail "a checkpoint that is none has changed"
+    done
+    expect 1 "trained does not fit the run: model is missing" $small --checkpoint trained
+    expect 1 "before does not fit the network" $small --load before
+
+    # ---- a run of --load goes on without that file ----
+    expect 0 "saved whole" $small --epochs 4 --load trained --save whole
+    cp trained first
+    expect 0 "epoch  2/2" $small --epochs 2 --load first --checkpoint loaded
+    rm first
+    expect 0 "saved again" $small --epochs 4 --load first --checkpoint loaded --save again
+    cmp -s whole again || fail "a run of --load goes on otherwise"
+
+    # ---- Ctrl-C keeps the last whole checkpoint, whatever is saved ----
+    start_and_wait_for_an_epoch $small --checkpoint kept --save stopped
+    interrupt
+    [ "$status" -eq 130 ] || fail "exit status $status after an interrupt, with a checkpoint"
+    more=$(($(grep -c '^epoch' output) + 20))
+    expect 0 "going on after epoch" $small --epochs "$more" --checkpoint kept --save again
+    expect 0 "saved whole" $small --epochs "$more" --save whole
+    cmp -s whole again || fail "after an interrupt and $more epochs the weights are others"
+
+    # ---- a checkpoint that cannot be written is complained of, and training goes on ----
+    mkdir lost
+    start_and_wait_for_an_epoch $small --checkpoint lost/run --save stopped
+    until rm -rf lost 2>/dev/null; do :; done
+    tries=0
+    until grep -q 'lost/run' errors || [ "$tries" -ge 300 ]; do
+        sleep 0.1
+        tries=$((tries + 1))
+    done
+    interrupt
+    [ "$status" -eq 1 ] || fail "exit status $status, and the last checkpoint was not written"
+    grep -q '^saved stopped' output || fail "nothing saved, because a checkpoint was not written"
+    expect_report
+}
+
 # ---- the drawn digits: learnt within two epochs, on a small network ----
 expect 0 "test accuracy" --epochs 2 --hidden 32 --quiet
 grep -q '^test accuracy 0\.[89]' output || fail "the drawn digits are not learnt"
 grep -qE '/2000\)$' output || fail "not tested on 2,000 digits"
+expect 0 "test accuracy" --model cnn --epochs 1 --quiet
+grep -q '^test accuracy 0\.9' output || fail "the drawn digits are not learnt by a cnn"
 
 [ "$failures" -eq 0 ] || { echo "$failures failures" >&2; exit 1; }
 echo "train_digits behaves"

@@ -88,17 +88,17 @@ ag_status digits_model_print(nn_module *net, int64_t pixels, ag_error *error) {
     return status;
 }
 
-static const char MODEL[] = "model"; /* key of the metadata */
+static const char NETWORK[] = "network"; /* key of the metadata */
 
 ag_status digits_model_save(const settings *s, const nn_params *params, ag_error *error) {
-    const char *const metadata[] = {"program", "train_digits", MODEL, settings_model(s), NULL};
+    const char *const metadata[] = {"program", "train_digits", NETWORK, settings_model(s), NULL};
     return nn_params_save(params, s->save, metadata, error);
 }
 
 ag_status digits_model_load(const settings *s, nn_params *params, ag_error *error) {
     ag_safetensors *file = ag_safetensors_read(s->load, error);
     if (!file) return error->status;
-    const char *of = ag_safetensors_metadata(file, MODEL), *wanted = settings_model(s);
+    const char *of = ag_safetensors_metadata(file, NETWORK), *wanted = settings_model(s);
     ag_status status = AG_OK;
     if (of && strcmp(of, wanted) != 0) /* a file of another program may not say: then names and shapes tell */
         status =
