@@ -235,7 +235,7 @@ expect 1 "at least 16 x 16 pixels, and these have 4 pixels" --model cnn --data s
 # shellcheck disable=SC2086 # words are wanted
 {
     expect 0 "test accuracy 1.0000 (40/40)" $large --epochs 5
-    grep -q 'conv2d' output || fail "the layers are not listed"
+    grep -qi 'conv2d' output || fail "the layers are not listed"
     expect 0 "saved one" $large --epochs 3 --seed 5 --save one --threads 1
     expect 0 "saved two" $large --epochs 3 --seed 5 --save two --threads 2
     expect 0 "saved three" $large --epochs 3 --seed 5 --save three --schedule constant
