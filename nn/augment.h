@@ -2,7 +2,7 @@
 #ifndef NN_AUGMENT_H
 #define NN_AUGMENT_H
 
-#include "data.h"
+#include "source.h"
 
 AG_BEGIN_DECLS
 
@@ -23,6 +23,12 @@ typedef struct nn_augment {
  *  Errors: AG_ERROR_VALUE (a number below 0 or not finite, out is x), AG_ERROR_DTYPE, AG_ERROR_SHAPE; out is then
  *          untouched */
 NN_API ag_status nn_augment_images(const nn_augment *a, const ag_tensor *x, const int64_t *index, ag_tensor *out,
+                                   ag_error *error) AG_WARN_UNUSED;
+/** The same of one sample of a source, as an nn_transform; `user` points to an nn_augment. What is done comes from the
+ *  sample's own draws, and so differs from epoch to epoch; the seed is not used.
+ *  Shapes: x (channels, height, width) or (height, width) f32, replaced by one of the same shape
+ *  Errors: as nn_augment_images, AG_ERROR_MEMORY */
+NN_API ag_status nn_augment_sample(void *user, ag_random *draws, nn_sample *sample,
                                    ag_error *error) AG_WARN_UNUSED;
 
 AG_END_DECLS

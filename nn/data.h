@@ -1,4 +1,7 @@
-/* data: labelled samples in memory, and batches of them in shuffled order. */
+/* data: labelled samples in memory, read from files or drawn.
+ *
+ * An nn_dataset is what most readers and generators give: see csv.h and images.h, too. Batches of it are made by batch.h;
+ * samples that are read or computed only when they are asked for are a source (source.h). */
 #ifndef NN_DATA_H
 #define NN_DATA_H
 
@@ -90,30 +93,6 @@ NN_API ag_status nn_dataset_xor(int64_t n, double noise, uint64_t seed, nn_datas
  *  Source: scikit-learn's make_blobs */
 NN_API ag_status nn_dataset_blobs(int64_t n, int64_t width, int64_t classes, double spread, uint64_t seed,
                                   nn_dataset *out, ag_error *error) AG_WARN_UNUSED;
-
-/** Batches of a dataset in an order shuffled anew each epoch: epoch e's order is a pure function of
- *  (seed, e). Batch tensors belong to the batcher and are overwritten by the next call. The last batch may be
- *  short. */
-typedef struct nn_batcher nn_batcher;
-/** Batches of `batch` rows of d, ready for epoch 0. d's tensors are borrowed: they must outlive the batcher.
- *  Without `shuffle` every epoch has d's own order.
- *  Edges:  a batch larger than d is all of d; an empty d has epochs without batches
- *  Errors: NULL: AG_ERROR_VALUE (batch below 1), AG_ERROR_SHAPE (d, as in nn_dataset_rows), AG_ERROR_MEMORY
- *  Memory: an i64 for each sample, one full batch and, where n is no multiple of it, one short batch; an epoch
- *          allocates nothing */
-NN_API nn_batcher *nn_batcher_new(const nn_dataset *d, int64_t batch, bool shuffle, uint64_t seed,
-                                  ag_error *error);
-NN_API void nn_batcher_free(nn_batcher *b); /* accepts NULL */
-/** Go to the beginning of an epoch: any one, in any order, again too. The next call of nn_batcher_next gives its
- *  first batch.
- *  Edges: epochs repeat after 2^24 */
-NN_API void nn_batcher_start(nn_batcher *b, int64_t epoch);
-/** The next batch. False at the end of the epoch, and then until nn_batcher_start; *x and *y are left as they are.
- *  `y` may be NULL where labels are not wanted.
- *  Shapes: *x (m, ...); *y (m), or NULL when d has no labels; m is the batch size, or what is left of the epoch */
-NN_API bool nn_batcher_next(nn_batcher *b, ag_tensor **x, ag_tensor **y);
-/** Batches in an epoch: n / batch, rounded up. */
-NN_API int64_t nn_batcher_count(const nn_batcher *b);
 
 AG_END_DECLS
 #endif

@@ -23,6 +23,8 @@
 #include "data.h"
 #include "csv.h"
 #include "images.h"
+#include "source.h" /* samples made when they are asked for */
+#include "batch.h"  /* batches of them, made ahead         */
 #include "augment.h"
 #include "prepare.h" /* parts of a dataset, standardised, one-hot */
 #include "metric.h"

@@ -15,7 +15,7 @@
 #ifndef NN_TRAIN_H
 #define NN_TRAIN_H
 
-#include "data.h"
+#include "batch.h"
 #include "metric.h"
 #include "schedule.h"
 
