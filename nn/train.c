@@ -18,7 +18,8 @@ typedef struct fit {
     nn_optim *optim;
     const nn_fit_options *is;
     nn_history *history;
-    nn_batcher *train, *validation; /* NULL: none */
+    nn_dataset_source data, validation_data; /* those of the options, where they are in memory */
+    nn_batcher *train, *validation;          /* NULL: none */
     ag_tape *tape;
     char *best; /* (best_bytes) weights and buffers of the best epoch, one after the other; NULL: not kept */
     size_t best_bytes;
@@ -31,33 +32,58 @@ typedef struct fit {
 
 /* ---- before the first step ---------------------------------------------------------------------------------- */
 
-static const char *fault(const fit *f) {
+/* Where samples come from; NULL: nowhere. */
+static nn_source *source_of(nn_dataset_source *own, const nn_dataset *d, nn_source *s) {
+    if (!d) return s;
+    *own = nn_source_of_dataset(d);
+    return &own->source;
+}
+
+static const char *fault(const fit *f, nn_source *train, nn_source *validation) {
     const nn_fit_options *o = f->is;
     if (!f->net || !f->params || !f->optim || !f->history)
         return "needs a network, parameters, an optimiser and a history";
-    if (!o->train || !o->loss) return "needs data and a loss";
-    if (nn_dataset_size(o->train) == 0 || (o->validation && nn_dataset_size(o->validation) == 0))
+    if (!train || !o->loss) return "needs data and a loss";
+    if ((o->train && o->train_source) || (o->validation && o->validation_source))
+        return "has a set of data twice, as a dataset and as a source";
+    if (nn_source_size(train) == 0 || (validation && nn_source_size(validation) == 0))
         return "a set of data is empty";
     if (o->first < 0 || o->epochs <= o->first) return "no epochs";
-    if (o->batch < 0 || o->patience < 0) return "a batch or patience below 0";
+    if (o->batch < 0 || o->patience < 0 || o->prefetch < 0) return "a batch, patience or prefetch below 0";
     if (!(o->margin >= 0 && o->clip_norm >= 0 && o->clip_value >= 0)) return "a margin or clip below 0";
     if (o->metric_count > NN_FIT_METRICS) return "too many metrics";
     if (f->history->count && f->history->metrics != o->metric_count) return "the history has other metrics";
     return NULL;
 }
 
+static ag_status begin_batches(fit *f, nn_source *train, nn_source *validation, ag_error *error) {
+    const nn_fit_options *o = f->is;
+    ag_error own = {AG_OK, ""};
+    nn_batcher_options is = {.batch = o->batch,
+                             .shuffle = !o->in_order,
+                             .drop_last = o->drop_last,
+                             .seed = o->seed,
+                             .prefetch = o->prefetch,
+                             .collate = o->collate,
+                             .collate_user = o->collate_user};
+    f->train = nn_batcher_of(train, &is, &own);
+    is.shuffle = is.drop_last = false;
+    if (f->train && validation) f->validation = nn_batcher_of(validation, &is, &own);
+    if (own.status) return ag_fail(error, own.status, "nn_fit: %s", own.message);
+    if (nn_batcher_count(f->train) == 0)
+        return ag_fail(error, AG_ERROR_VALUE, "nn_fit: fewer samples than a batch, and a short one is left out");
+    return AG_OK;
+}
+
 static ag_status begin(fit *f, ag_error *error) {
     const nn_fit_options *o = f->is;
-    const char *why = fault(f);
+    nn_source *train = source_of(&f->data, o->train, o->train_source);
+    nn_source *validation = source_of(&f->validation_data, o->validation, o->validation_source);
+    const char *why = fault(f, train, validation);
     if (why) return ag_fail(error, AG_ERROR_VALUE, "nn_fit: %s", why);
     ag_status status = o->schedule ? nn_schedule_check(o->schedule, error) : AG_OK;
+    if (!status) status = begin_batches(f, train, validation, error);
     if (status) return status;
-    ag_error own = {AG_OK, ""};
-    const int64_t batch = o->batch ? o->batch : 32;
-    f->train = nn_batcher_new(o->train, batch, !o->in_order, o->seed, &own);
-    if (f->train && o->validation) f->validation = nn_batcher_new(o->validation, batch, false, 0, &own);
-    if (!f->train || (o->validation && !f->validation))
-        return ag_fail(error, own.status, "nn_fit: %s", own.message);
     f->tape = ag_tape_new(&(ag_tape_options){.threads = o->threads, .seed = o->seed});
     if (o->patience) {
         for (size_t i = 0; i < nn_params_kept(f->params); i++)
@@ -110,9 +136,12 @@ static ag_status add_metrics(const fit *f, ag_value y, const ag_tensor *target, 
     return AG_OK;
 }
 
-/* Loss, metrics and, in training, gradients of a batch. */
-static ag_status batch(fit *f, bool training, const ag_tensor *x, const ag_tensor *target, pass_sums *s,
-                       ag_error *error) {
+/* Loss, metrics and, in training, gradients of the batch that b gave. */
+static ag_status batch(fit *f, bool training, const nn_batcher *b, pass_sums *s, ag_error *error) {
+    const ag_tensor *x = nn_batcher_batch(b)->x, *target = nn_batcher_batch(b)->y;
+    if (!target) target = x;
+    int64_t rows;
+    (void)nn_batcher_index(b, &rows);
     ag_tape *t = f->tape;
     nn_pass pass = {t, training};
     const ag_mark mark = ag_tape_mark(t);
@@ -133,7 +162,6 @@ static ag_status batch(fit *f, bool training, const ag_tensor *x, const ag_tenso
     if (training && !isfinite(value))
         return ag_fail(error, AG_ERROR_NONFINITE, "nn_fit: epoch %lld, batch %lld: the loss is %g",
                        (long long)f->epoch, (long long)s->batch, value);
-    const int64_t rows = ag_tensor_meta(x)->dim[0];
     s->loss += value * (double)rows;
     s->samples += rows;
     s->batch++;
@@ -202,30 +230,41 @@ static bool go_on(fit *f, nn_fit_callback *callback, const pass_sums *s) {
     return !f->stop;
 }
 
+/* Whether a pass ended because its next batch could not be made. */
+static ag_status broken(const fit *f, const nn_batcher *b, const char *what, const pass_sums *s, ag_error *error) {
+    ag_error own = {AG_OK, ""};
+    const ag_status status = nn_batcher_status(b, &own);
+    if (!status) return AG_OK;
+    return ag_fail(error, status, "nn_fit: epoch %lld, %s %lld: %s", (long long)f->epoch, what,
+                   (long long)s->batch, own.message);
+}
+
 /* Training; ends early, without an error, where the callback wishes it. */
 static ag_status sweep(fit *f, pass_sums *s, ag_error *error) {
     begin_metrics(f);
     nn_batcher_start(f->train, f->epoch);
     ag_tape_random_set(f->tape, (ag_random){f->is->seed, (uint64_t)f->epoch << 40}); /* 2^40 draws for an epoch */
-    for (ag_tensor *x, *y = NULL; nn_batcher_next(f->train, &x, &y);) {
+    for (ag_tensor *x; nn_batcher_next(f->train, &x, NULL);) {
         nn_params_zero_grad(f->params);
-        ag_status status = batch(f, true, x, y ? y : x, s, error);
+        ag_status status = batch(f, true, f->train, s, error);
         if (!status) status = update(f, error);
         if (status) return status;
         show_batch(f, s);
         if (!go_on(f, f->is->after_batch, s)) break;
     }
-    return AG_OK;
+    return broken(f, f->train, "batch", s, error);
 }
 
 static ag_status validate(fit *f, nn_epoch *e, ag_error *error) {
     pass_sums s = {.loss = 0};
     begin_metrics(f);
     nn_batcher_start(f->validation, 0);
-    for (ag_tensor *x, *y = NULL; nn_batcher_next(f->validation, &x, &y);) {
-        const ag_status status = batch(f, false, x, y ? y : x, &s, error);
+    for (ag_tensor *x; nn_batcher_next(f->validation, &x, NULL);) {
+        const ag_status status = batch(f, false, f->validation, &s, error);
         if (status) return status;
     }
+    const ag_status status = broken(f, f->validation, "validation batch", &s, error);
+    if (status) return status;
     e->validation_loss = mean(&s);
     read_metrics(f, e->validation_metric);
     return AG_OK;

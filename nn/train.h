@@ -85,13 +85,19 @@ typedef void nn_fit_print(void *user, const char *text);
 
 /** Zero-initialise, then set what is wanted. */
 typedef struct nn_fit_options {
-    const nn_dataset *train;      /* needed; without labels a sample's target is itself        */
+    const nn_dataset *train;      /* needed, or the next; without labels a sample's target is itself */
+    nn_source *train_source;      /* in its place: samples made when they are asked for (source.h)   */
     const nn_dataset *validation; /* NULL: none                                                */
+    nn_source *validation_source; /* in its place                                              */
     nn_fit_loss *loss;            /* needed                                                    */
     int64_t epochs;               /* needed: the number of the last one is epochs - 1          */
     int64_t first;                /* the number of the first one                               */
     int64_t batch;                /* 0: 32                                                     */
     bool in_order;                /* no shuffling                                              */
+    bool drop_last;               /* no short batch at the end of an epoch                     */
+    int prefetch;                 /* batches made ahead in a second thread; 0: none            */
+    nn_collate *collate;          /* how samples become a batch (batch.h); NULL: stacked       */
+    void *collate_user;
     uint64_t seed;
     int threads; /* of the tape; 0: its default                               */
     const nn_metric *metrics;
@@ -113,12 +119,14 @@ typedef struct nn_fit_options {
 
 /** Train a network. The watched loss is that of validation, where there is a set, or else that of training. Epochs are
  *  appended to `history`. Steps that the optimiser did before count for the schedule.
- *  Errors: AG_ERROR_VALUE (no network, params, optimiser, loss, history, or data; no epochs; a batch, first, patience, margin or clip
- *          below 0; too many metrics; a history with other metrics; a schedule that nn_schedule_check refuses),
+ *  Errors: AG_ERROR_VALUE (no network, params, optimiser, loss, history, or data; no epochs; a batch, first, patience,
+ *          prefetch, margin or clip below 0; a set of data given twice; too many metrics; a history with other
+ *          metrics; a schedule that nn_schedule_check refuses; with drop_last, fewer samples than a batch),
  *          AG_ERROR_NONFINITE (a loss or, with clip_norm, the gradients are not finite: names the epoch and batch),
- *          AG_ERROR_MEMORY, and those of the network, the loss, the metrics and nn_optim_step. The epochs before stay
- *          in the history, and the weights as the last step left them
- *  Memory: a tape, batches, and with patience a copy of weights and buffers */
+ *          AG_ERROR_MEMORY, those of nn_batcher_of and nn_batcher_status (names epoch, batch and sample), and those of
+ *          the network, the loss, the metrics and nn_optim_step. The epochs before stay in the history, and the weights
+ *          as the last step left them
+ *  Memory: a tape, batches (with prefetch several), and with patience a copy of weights and buffers */
 NN_API ag_status nn_fit(nn_module *net, nn_params *params, nn_optim *optim, const nn_fit_options *options,
                         nn_history *history, ag_error *error) AG_WARN_UNUSED;
 
