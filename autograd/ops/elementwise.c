@@ -221,7 +221,14 @@ static ag_status elementwise_jvp(ag_forward *f) {
 #define IN1  AG_IN(1)
 #define OUT0 AG_OUT(0)
 
-static const ag_field number_field[] = {{"c", AG_FIELD_REAL, 0, 0}};
+/* What a row takes where it is called by name without its number: PyTorch's default, or else what leaves x as it is. */
+#define NUMBER(row, value) [AGX_ROW_##row] = {"c", AG_FIELD_REAL, 0, value}
+static const ag_field number_field[AGX_ROW_COUNT] = {
+    NUMBER(add_number, 0),       NUMBER(mul_number, 1),    NUMBER(pow_number, 1), NUMBER(clamp_min, -INFINITY),
+    NUMBER(clamp_max, INFINITY), NUMBER(leaky_relu, 0.01), NUMBER(elu, 1),        NUMBER(celu, 1),
+    NUMBER(smooth_l1, 1),        NUMBER(huber, 1),         NUMBER(polygamma, 0), /* digamma */
+};
+#undef NUMBER
 
 #define ROW(row_name, arity, number, ints, keep, z, dx, dy, text, px, py, stay_away, lo0, hi0, lo1, hi1)          \
     static const char *const partials_##row_name[] = {px, py};                                                    \
@@ -241,7 +248,7 @@ const ag_op agx_elementwise_ops[AGX_ROW_COUNT] = {
                             .traits = AG_TRAIT_ELEMENTWISE | AG_TRAIT_STRIDED,                                    \
                             .keeps = keep,                                                                        \
                             .attr_size = number ? sizeof(double) : 0,                                             \
-                            .fields = number ? number_field : NULL,                                               \
+                            .fields = number ? &number_field[AGX_ROW_##row_name] : NULL,                          \
                             .n_fields = number != 0,                                                              \
                             .infer = infer,                                                                       \
                             .forward = forward,                                                                   \
