@@ -1,6 +1,8 @@
 /* export_json: a graph for programs. */
 #include "export.h"
 
+#include <math.h>
+
 #include "export_impl.h"
 
 static void out_string(agx_out *o, const char *text) {
@@ -42,6 +44,11 @@ static void out_node(agx_out *o, const ag_node *node) {
         agx_out_exact(o, node->number);
     else
         agx_out_text(o, "null");
+    agx_out_text(o, ",\"cost\":");
+    if (isnan(node->cost))
+        agx_out_text(o, "null");
+    else
+        agx_out_exact(o, node->cost);
     agx_out_text(o, ",\"label\":");
     out_string(o, node->label);
     agx_out_format(o, ",\"scope\":%u,\"dtype\":\"%s\",\"shape\":[", (unsigned)node->scope,

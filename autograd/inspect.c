@@ -6,6 +6,7 @@
  * whose adjoint is exactly zero passes nothing on. */
 #include "inspect.h"
 
+#include <math.h>
 #include <string.h>
 
 #include "ops.h"
@@ -184,6 +185,20 @@ static const char *partial_of(const ag_node *node, uint32_t i) {
     return node->op->max_in == AG_VARIADIC ? node->op->partials[0] : node->op->partials[i];
 }
 
+/* What the forward of a record costs. A scalar is one operation; a neuron two for each of its products. */
+static double cost_of(work *w, uint32_t id, const ag_node *node) {
+    const agx_record *r = agx_record_of(w->t, id);
+    agx_operands in;
+    agx_operands_of(w->t, id, &in);
+    if (node->output > 0) return 0;
+    if (!r) return node->op ? 1 : in.n > 0 ? in.n - 1 : 0;
+    if (r->op->traits & (AG_TRAIT_VIEW | AG_TRAIT_LEAF)) return 0;
+    if (!r->op->cost) return r->op->traits & AG_TRAIT_ELEMENTWISE ? (double)ag_meta_count(&node->meta) : NAN;
+    const ag_meta **metas = take(w, in.n, sizeof *metas);
+    for (uint32_t i = 0; metas && i < in.n; i++) metas[i] = agx_meta_at(w->t, agx_operand(&in, i));
+    return metas ? r->op->cost(&(const ag_query){r->op, metas, in.n, r->attrs, NULL}) : NAN;
+}
+
 static void copy_record(work *w, uint32_t id, ag_node *node) {
     const agx_record *r = agx_record_of(w->t, id);
     *node = (ag_node){.id = id, .meta = *agx_meta_at(w->t, id), .differentiable = agx_bit(w->needed, id)};
@@ -199,6 +214,7 @@ static void copy_record(work *w, uint32_t id, ag_node *node) {
     } else {
         name_scalar(agx_entry(w->t, id), node);
     }
+    node->cost = cost_of(w, id, node);
     agx_operands in;
     agx_operands_of(w->t, id, &in);
     node->n_in = in.n;

@@ -53,6 +53,8 @@ typedef struct ag_node {
     bool differentiable;   /* a leaf, or depends on one through operands with a derivative           */
     bool has_number;       /* `number` belongs to the record: c of "x + c"                           */
     double number;
+    double cost; /* floating-point operations of its forward, as its row counts them (op.h); 0 for all
+                    but output 0; NaN: its row does not say                                          */
     uint32_t n_in;
     const ag_edge *in;             /* (n_in)                                                                 */
     const double *value, *adjoint; /* row-major; NULL: too many elements, or (adjoint) none                  */

@@ -206,7 +206,12 @@ typedef struct ag_probe {
     const ag_probe_case *cases;
 } ag_probe;
 
-/** The descriptor. Static data: it must outlive every tape that uses it. */
+/** The descriptor. Static data: it must outlive every tape that uses it.
+ *
+ *  `cost` counts an addition, a product, a comparison of numbers and an elementary function (exp, sqrt) as one each, so a
+ *  product of (m, k) and (k, n) costs 2 m n k; moving numbers costs nothing. It is asked with operands and attributes that
+ *  infer accepted. NULL: an elementwise row costs one for each element of its result, a view nothing, and of any other
+ *  it is not known. */
 struct ag_op {
     const char *name;
     const char *formula;         /* "x * y", for errors, pictures and generated docs    */
@@ -225,7 +230,7 @@ struct ag_op {
     ag_status (*compose)(ag_build *b); /* a composite records others; then no forward, no vjp */
     ag_status (*vjp)(ag_reverse *r);
     ag_status (*jvp)(ag_forward *f);   /* optional; reads what `keeps` names */
-    double (*cost)(const ag_query *q); /* floating-point operations */
+    double (*cost)(const ag_query *q); /* floating-point operations of a forward; see below */
     const ag_probe *probe;
 };
 

@@ -58,6 +58,67 @@ START_TEST(only_what_the_root_depends_on_is_seen) {
 }
 END_TEST
 
+static double cost(const ag_inspection *seen, ag_value v) {
+    const ag_node *node = ag_inspection_find(seen, v.id);
+    ck_assert_ptr_nonnull(node);
+    return node->cost;
+}
+
+static ag_status nothing_known(const ag_query *q, ag_meta *out) {
+    *out = *q->in[0];
+    return AG_OK;
+}
+static ag_status ones(const ag_eval *e) {
+    for (int64_t i = 0; i < ag_meta_count(e->out[0].meta); i++) ((double *)e->out[0].data)[i] = 1;
+    return AG_OK;
+}
+
+START_TEST(records_cost_what_their_rows_say) {
+    static const uint8_t zero[] = {AG_GRAD_ZERO};
+    static const ag_op silent = {"silent", "?", NULL, 1, 1, 1, zero, 1, .infer = nothing_known, .forward = ones};
+    ag_tape *t = tape_new();
+    const ag_value a = ag_scalar(t, 2), b = ag_mul(a, a), w[2] = {a, b};
+    const ag_value neuron = ag_affine(w, w, 2, a);
+    const ag_value x = ag_full(t, AG_F64, 4, (int64_t[]){5, 4, 8, 6}, 1);       /* batch, channels, image */
+    const ag_value filters = ag_full(t, AG_F64, 4, (int64_t[]){6, 2, 3, 3}, 1); /* in two groups         */
+    const ag_value bias = ag_full(t, AG_F64, 1, (int64_t[]){6}, 1);
+    const ag_value y =
+        ag_conv2d(x, filters, bias, &(ag_conv_options){.stride = {2, {2, 1}}, .padding = {1, {1}}, .groups = 2});
+    const ag_value none = {0};
+    const ag_value bare = ag_conv2d(x, filters, none, &(ag_conv_options){.groups = 2});
+    const ag_value pooled = ag_max_pool2d(x, &(ag_pool_options){.kernel = {1, {2}}});
+    const ag_value average = ag_avg_pool2d(x, &(ag_pool_options){.kernel = {2, {4, 3}}, .stride = {2, {2, 1}}});
+    const ag_value view = ag_transpose(x, 0, 1), z = ag_tanh(y), sum = ag_sum_all(x),
+                   other = ag_apply(t, &silent, &x, 1, NULL);
+    const ag_value product =
+        ag_matmul(ag_reshape(x, 2, (int64_t[]){40, 24}), ag_full(t, AG_F64, 2, (int64_t[]){24, 7}, 1));
+    ck_assert(ag_ok(product) && ag_ok(y) && ag_ok(pooled) && ag_ok(average) && ag_ok(other));
+    const ag_inspect_options options = {.values_only = true};
+    ag_inspection *seen = ag_inspect_range(t, 1, UINT32_MAX, &options, NULL);
+    ck_assert_ptr_nonnull(seen);
+    ck_assert_double_eq(cost(seen, a), 0);
+    ck_assert_double_eq(cost(seen, b), 1);
+    ck_assert_double_eq(cost(seen, neuron), 2 * 2);
+    ck_assert_double_eq(cost(seen, x), 0);
+    /* each of 5 6 4 6 results: 2 3 3 products and sums, and the bias */
+    ck_assert_double_eq(cost(seen, y), 5 * 6 * 4 * 6 * (2 * 2 * 3 * 3 + 1));
+    ck_assert_double_eq(cost(seen, bare), 5 * 6 * 6 * 4 * (2 * 2 * 3 * 3));
+    ck_assert_double_eq(cost(seen, pooled), 5 * 4 * 4 * 3 * 4);
+    ck_assert_double_eq(cost(seen, average), 5 * 4 * 3 * 4 * 12);
+    ck_assert_double_eq(cost(seen, view), 0);
+    ck_assert_double_eq(cost(seen, z), 5 * 6 * 4 * 6);
+    ck_assert_double_eq(cost(seen, sum), 5 * 4 * 8 * 6);
+    ck_assert_double_eq(cost(seen, product), 2 * 40 * 24 * 7);
+    ck_assert(isnan(cost(seen, other)));
+    const text json = export_as(seen, ag_export_json);
+    holds(&json, "\"operation\":\"silent\",\"formula\":\"?\",\"number\":null,\"cost\":null");
+    holds(&json, "\"cost\":13440");
+    free(json.bytes);
+    ag_inspection_free(seen);
+    ag_tape_free(t);
+}
+END_TEST
+
 /* y = tanh(a b + c 2) sigmoid(b), and a fused neuron: every adjoint is that of a backward that retains. */
 START_TEST(adjoints_of_scalars_are_those_of_backward) {
     ag_tape *t = tape_new();
@@ -281,6 +342,7 @@ Suite *inspect_suite(void) {
     TCase *c = tcase_create("all");
     tcase_add_test(c, a_value_used_twice_has_two_edges_and_two_contributions);
     tcase_add_test(c, only_what_the_root_depends_on_is_seen);
+    tcase_add_test(c, records_cost_what_their_rows_say);
     tcase_add_test(c, adjoints_of_scalars_are_those_of_backward);
     tcase_add_test(c, adjoints_of_tensors_are_those_of_backward);
     tcase_add_test(c, an_inspection_leaves_the_tape_as_it_was);

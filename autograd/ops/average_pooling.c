@@ -57,6 +57,14 @@ static ag_status mean_vjp(ag_reverse *r) {
     return AG_OK;
 }
 
+static double mean_cost(const ag_query *q) {
+    agx_planes from = {0};
+    agx_windows w = {0};
+    ag_status status = agx_planes_of(q->in[0], 2, "input", &from, NULL);
+    if (status == AG_OK) status = mean_windows(q->attrs, is_adaptive(q->op), 2, from.size, &w, NULL);
+    return status == AG_OK ? agx_windows_elements(&w, &from) : 0;
+}
+
 static const ag_field mean_fields[] = {AGX_WINDOW_FIELDS, AGX_POOL_FIELD(count_include_pad, AG_FIELD_BOOL, 1),
                                        AGX_POOL_FIELD(divisor_override, AG_FIELD_INT, 0)};
 static const ag_field adaptive_fields[] = {{"output_size", AG_FIELD_INTS, offsetof(agx_pool_attrs, size), 0}};
@@ -121,6 +129,7 @@ const ag_op agx_op_avg_pool2d = {
     .infer = mean_infer,
     .forward = mean_forward,
     .vjp = mean_vjp,
+    .cost = mean_cost,
     .probe = &mean2d_probe,
 };
 
@@ -138,6 +147,7 @@ const ag_op agx_op_adaptive_avg_pool2d = {
     .infer = mean_infer,
     .forward = mean_forward,
     .vjp = mean_vjp,
+    .cost = mean_cost,
     .probe = &adaptive2d_probe,
 };
 
@@ -190,6 +200,13 @@ static ag_status spread_vjp(ag_reverse *r) {
     return AG_OK;
 }
 
+static double spread_cost(const ag_query *q) {
+    agx_planes from = {0};
+    agx_windows w = {0};
+    const ag_status status = spread_windows(q->op, q->attrs, q->in[0], &from, &w, NULL);
+    return status == AG_OK ? agx_windows_elements(&w, &from) : 0;
+}
+
 static const ag_field spread_fields[] = {AGX_WINDOW_FIELDS,
                                          AGX_POOL_FIELD(count_include_pad, AG_FIELD_BOOL, 1),
                                          AGX_POOL_FIELD(divisor_override, AG_FIELD_INT, 0),
@@ -211,6 +228,7 @@ const ag_op agx_op_avg_pool2d_grad = {
     .infer = spread_infer,
     .forward = spread_forward,
     .vjp = spread_vjp,
+    .cost = spread_cost,
     .probe = &spread_probe,
 };
 
@@ -228,6 +246,7 @@ const ag_op agx_op_adaptive_avg_pool2d_grad = {
     .infer = spread_infer,
     .forward = spread_forward,
     .vjp = spread_vjp,
+    .cost = spread_cost,
     .probe = &adaptive_spread_probe,
 };
 

@@ -133,6 +133,7 @@ const ag_op agx_op_where = {
     .infer = where_infer,
     .forward = where_forward,
     .vjp = where_vjp,
+    .cost = agx_cost_none,
     .probe = &where_probe,
 };
 ag_value ag_where(ag_value condition, ag_value x, ag_value y) {
@@ -182,6 +183,7 @@ const ag_op agx_op_cast = {
     .infer = cast_infer,
     .forward = cast_forward,
     .vjp = cast_vjp,
+    .cost = agx_cost_none,
     .probe = &cast_probe,
 };
 

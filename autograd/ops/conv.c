@@ -181,7 +181,9 @@ static ag_status conv2d_vjp(ag_reverse *r) {
 
 static double conv2d_cost(const ag_query *q) {
     agx_conv g = {0};
-    return agx_conv_geometry(q->attrs, 2, q->in[0], q->in[1], &g, NULL) == AG_OK ? cost_of(&g) : 0;
+    if (agx_conv_geometry(q->attrs, 2, q->in[0], q->in[1], &g, NULL) != AG_OK) return 0;
+    const double sums = (double)g.batch * (double)(g.groups * g.filters) * (double)g.out[0] * (double)g.out[1];
+    return cost_of(&g) + (q->n_in == 3 ? sums : 0); /* the bias */
 }
 
 static const ag_field conv2d_fields[] = {AGX_CONV_FIELDS};

@@ -186,6 +186,7 @@ const ag_op agx_op_diagonal_grad = {
     .infer = diagonal_grad_infer,
     .forward = diagonal_grad_forward,
     .vjp = diagonal_grad_vjp,
+    .cost = agx_cost_none,
     .probe = &diagonal_grad_probe,
 };
 
@@ -241,6 +242,7 @@ const ag_op agx_op_diag_embed = {
     .infer = diag_embed_infer,
     .forward = diag_embed_forward,
     .vjp = diag_embed_vjp,
+    .cost = agx_cost_none,
     .probe = &diag_embed_probe,
 };
 ag_value ag_diag_embed(ag_value x, int64_t offset, int axis1, int axis2) {

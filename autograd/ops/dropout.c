@@ -52,6 +52,7 @@ const ag_op agx_op_dropout = {
     .infer = dropout_infer,
     .forward = dropout_forward,
     .vjp = dropout_vjp,
+    .cost = agx_cost_elements,
     .probe = &dropout_probe,
 };
 

@@ -63,6 +63,7 @@ const ag_op agx_op_amax = {
     .forward = amax_forward,
     .vjp = extreme_vjp,
     .jvp = agx_reduce_jvp,
+    .cost = agx_cost_elements,
     .probe = &agx_extreme_probe,
 };
 const ag_op agx_op_amin = {
@@ -81,6 +82,7 @@ const ag_op agx_op_amin = {
     .forward = amin_forward,
     .vjp = extreme_vjp,
     .jvp = agx_reduce_jvp,
+    .cost = agx_cost_elements,
     .probe = &agx_extreme_probe,
 };
 
@@ -146,6 +148,7 @@ const ag_op agx_op_argmax = {
     .n_fields = 2,
     .infer = arg_infer,
     .forward = argmax_forward,
+    .cost = agx_cost_elements,
     .probe = &arg_probe,
 };
 const ag_op agx_op_argmin = {
@@ -162,6 +165,7 @@ const ag_op agx_op_argmin = {
     .n_fields = 2,
     .infer = arg_infer,
     .forward = argmin_forward,
+    .cost = agx_cost_elements,
     .probe = &arg_probe,
 };
 
@@ -260,6 +264,7 @@ const ag_op agx_op_max_dim = {
     .forward = max_dim_forward,
     .vjp = dim_vjp,
     .jvp = dim_jvp,
+    .cost = agx_cost_elements,
     .probe = &dim_probe,
 };
 const ag_op agx_op_min_dim = {
@@ -277,6 +282,7 @@ const ag_op agx_op_min_dim = {
     .forward = min_dim_forward,
     .vjp = dim_vjp,
     .jvp = dim_jvp,
+    .cost = agx_cost_elements,
     .probe = &dim_probe,
 };
 

@@ -171,6 +171,7 @@ const ag_op agx_op_roll = {
     .infer = roll_infer,
     .forward = roll_forward,
     .vjp = roll_vjp,
+    .cost = agx_cost_none,
     .probe = &roll_probe,
 };
 ag_value ag_roll(ag_value x, const int64_t *shifts, const int *axes, int n) {

@@ -63,6 +63,12 @@ static ag_status ternary(const ag_eval *e, agx_loop *const loop[2], double c) {
     return agx_map(loop[dtype == AG_F64], in, 3, e->out, c, e->work);
 }
 
+/* Three for each element of the result: two products and a sum, or a difference, a product and a sum. */
+static double ternary_cost(const ag_query *q) {
+    ag_meta out = {.rank = 0};
+    return ag_broadcast(q->in, 3, &out, NULL) == AG_OK ? 3 * (double)ag_meta_count(&out) : 0;
+}
+
 /* ---- addcmul ---------------------------------------------------------------------------------------------------------- */
 
 typedef struct addcmul_attrs {
@@ -117,6 +123,7 @@ const ag_op agx_op_addcmul = {
     .infer = ternary_infer,
     .forward = addcmul_forward,
     .vjp = addcmul_vjp,
+    .cost = ternary_cost,
     .probe = &addcmul_probe,
 };
 ag_value ag_addcmul(ag_value x, ag_value y, ag_value w, double c) {
@@ -157,6 +164,7 @@ const ag_op agx_op_lerp = {
     .infer = ternary_infer,
     .forward = lerp_forward,
     .vjp = lerp_vjp,
+    .cost = ternary_cost,
     .probe = &lerp_probe,
 };
 ag_value ag_lerp(ag_value x, ag_value y, ag_value w) { return agx_apply3(&agx_op_lerp, x, y, w, NULL); }

@@ -108,6 +108,7 @@ const ag_op agx_op_gather = {
     .infer = gather_infer,
     .forward = gather_forward,
     .vjp = gather_vjp,
+    .cost = agx_cost_none,
     .probe = &gather_probe,
 };
 
@@ -165,6 +166,8 @@ static ag_status scatter_add_vjp(ag_reverse *r) {
 
 static const uint8_t scatter_add_grad[] = {AG_GRAD_RULE, AG_GRAD_ZERO, AG_GRAD_RULE};
 static const char *const scatter_add_partials[] = {"1", "0", "1 where added, else 0"};
+static double scatter_add_cost(const ag_query *q) { return (double)ag_meta_count(q->in[1]); }
+
 static const ag_probe_case scatter_add_cases[] = {
     {&(const agx_axis_attrs){0}, 3, {{AG_F64, 1, {4}, -2, 2}, {AG_I64, 1, {6}, 0, 3}, {AG_F64, 1, {6}, -2, 2}}},
     {&(const agx_axis_attrs){-1},
@@ -200,6 +203,7 @@ const ag_op agx_op_scatter_add = {
     .infer = scatter_add_infer,
     .forward = scatter_add_forward,
     .vjp = scatter_add_vjp,
+    .cost = scatter_add_cost,
     .probe = &scatter_add_probe,
 };
 
@@ -258,6 +262,8 @@ static ag_status index_add_vjp(ag_reverse *r) {
     return AG_OK;
 }
 
+static double index_add_cost(const ag_query *q) { return (double)ag_meta_count(q->in[2]); }
+
 static const ag_probe_case index_add_cases[] = {
     {&(const agx_axis_attrs){0}, 3, {{AG_F64, 1, {4}, -2, 2}, {AG_I64, 1, {6}, 0, 3}, {AG_F64, 1, {6}, -2, 2}}},
     {&(const agx_axis_attrs){-1},
@@ -290,6 +296,7 @@ const ag_op agx_op_index_add = {
     .infer = index_add_infer,
     .forward = index_add_forward,
     .vjp = index_add_vjp,
+    .cost = index_add_cost,
     .probe = &index_add_probe,
 };
 

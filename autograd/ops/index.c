@@ -228,6 +228,7 @@ const ag_op agx_op_slice_grad = {
     .infer = slice_grad_infer,
     .forward = slice_grad_forward,
     .vjp = slice_grad_vjp,
+    .cost = agx_cost_none,
     .probe = &slice_grad_probe,
 };
 
@@ -306,6 +307,7 @@ const ag_op agx_op_index_select = {
     .infer = index_select_infer,
     .forward = index_select_forward,
     .vjp = index_select_vjp,
+    .cost = agx_cost_none,
     .probe = &index_select_probe,
 };
 
@@ -373,6 +375,7 @@ const ag_op agx_op_index_scatter = {
     .infer = index_scatter_infer,
     .forward = index_scatter_forward,
     .vjp = index_scatter_vjp,
+    .cost = agx_cost_elements,
     .probe = &index_scatter_probe,
 };
 

@@ -86,6 +86,7 @@ const ag_op agx_op_stack = {
     .infer = stack_infer,
     .forward = stack_forward,
     .vjp = stack_vjp,
+    .cost = agx_cost_none,
     .probe = &stack_probe,
 };
 ag_value ag_stack(const ag_value *x, int n, int axis) { return record(&agx_op_stack, x, n, axis); }
@@ -161,6 +162,7 @@ const ag_op agx_op_cat = {
     .infer = cat_infer,
     .forward = cat_forward,
     .vjp = cat_vjp,
+    .cost = agx_cost_none,
     .probe = &cat_probe,
 };
 ag_value ag_cat(const ag_value *x, int n, int axis) { return record(&agx_op_cat, x, n, axis); }

@@ -15,6 +15,9 @@ static ag_status logsumexp_vjp(ag_reverse *r) {
     return AG_OK;
 }
 
+/* A maximum, a difference, an exponential and a sum. */
+static double logsumexp_cost(const ag_query *q) { return 4 * (double)ag_meta_count(q->in[0]); }
+
 static const char *const logsumexp_partials[] = {"exp(x_i - y)"};
 
 const ag_op agx_op_logsumexp = {
@@ -33,6 +36,7 @@ const ag_op agx_op_logsumexp = {
     .forward = logsumexp_forward,
     .vjp = logsumexp_vjp,
     .jvp = agx_reduce_jvp,
+    .cost = logsumexp_cost,
     .probe = &agx_extreme_probe,
 };
 
@@ -90,6 +94,8 @@ static ag_status weights_vjp(ag_reverse *r) {
     return AG_OK;
 }
 
+static double weights_cost(const ag_query *q) { return 2 * (double)ag_meta_count(q->in[0]); }
+
 static const char *const weights_partials[] = {"exp(x - y)", "-exp(x - y)"};
 static const ag_probe_case weights_cases[] = {
     {NULL, 2, {{AG_F64, 0, {0}, 0, 0}, {AG_F64, 0, {0}, 0, 0}}},
@@ -110,6 +116,7 @@ const ag_op agx_op_logsumexp_weights = {
     .infer = weights_infer,
     .forward = weights_forward,
     .vjp = weights_vjp,
+    .cost = weights_cost,
     .probe = &weights_probe,
 };
 

@@ -64,6 +64,7 @@ const ag_op agx_op_masked_fill = {
     .infer = masked_fill_infer,
     .forward = masked_fill_forward,
     .vjp = masked_fill_vjp,
+    .cost = agx_cost_none,
     .probe = &masked_fill_probe,
 };
 ag_value ag_masked_fill(ag_value x, ag_value mask, double value) {
@@ -140,6 +141,7 @@ static const ag_probe triangle_probe = {.lo = {-2}, .hi = {2}, .n_cases = 6, .ca
                                  .infer = triangle_infer,                                                         \
                                  .forward = word##_forward,                                                       \
                                  .vjp = triangle_vjp,                                                             \
+                                 .cost = agx_cost_none,                                                           \
                                  .probe = &triangle_probe};                                                       \
     ag_value ag_##word(ag_value x, int64_t diagonal) {                                                            \
         return agx_apply1(&agx_op_##word, x, &(const triangle_attrs){diagonal});                                  \

@@ -181,6 +181,16 @@ static inline ag_status agx_check_size(const ag_query *q, const ag_meta *out) {
     return AG_OK;
 }
 
+/* ---- costs: floating-point operations of a forward (op.h) ---------------------------------------------------------- */
+
+/** Numbers are moved, or only chosen. */
+static inline double agx_cost_none(const ag_query *q) {
+    (void)q;
+    return 0;
+}
+/** One for each element of operand 0. */
+static inline double agx_cost_elements(const ag_query *q) { return (double)ag_meta_count(q->in[0]); }
+
 /* ---- forwards --------------------------------------------------------------------------------------------------- */
 
 /** An array with room for the meta it may need. */

@@ -99,6 +99,7 @@ const ag_op agx_op_pad = {
     .infer = pad_infer,
     .forward = pad_forward,
     .vjp = pad_vjp,
+    .cost = agx_cost_none,
     .probe = &pad_probe,
 };
 

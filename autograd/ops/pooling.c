@@ -190,10 +190,8 @@ static ag_status max_vjp(ag_reverse *r) {
 static double max_cost(const ag_query *q) {
     agx_planes from = {0};
     agx_windows w = {0};
-    if (max_windows(q->op, q->attrs, q->in[0], 2, &from, &w, NULL) != AG_OK) return 0;
-    const double planes = (double)from.batch * (double)from.channels;
-    return w.adaptive ? planes * (double)w.in[0] * (double)w.in[1]
-                      : planes * (double)w.out[0] * (double)w.out[1] * (double)(w.kernel[0] * w.kernel[1]);
+    const ag_status status = max_windows(q->op, q->attrs, q->in[0], 2, &from, &w, NULL);
+    return status == AG_OK ? agx_windows_elements(&w, &from) : 0;
 }
 
 static const ag_field max_fields[] = {AGX_WINDOW_FIELDS, AGX_POOL_FIELD(dilation, AG_FIELD_INTS, 0)};

@@ -25,6 +25,13 @@ typedef struct agx_windows {
     int64_t kernel[2], stride[2], padding[2], dilation[2];
 } agx_windows;
 
+/** How many elements the windows of that many planes take, where they do not overlap in an adaptive row. */
+static inline double agx_windows_elements(const agx_windows *w, const agx_planes *of) {
+    const double planes = (double)of->batch * (double)of->channels;
+    return w->adaptive ? planes * (double)w->in[0] * (double)w->in[1]
+                       : planes * (double)w->out[0] * (double)w->out[1] * (double)(w->kernel[0] * w->kernel[1]);
+}
+
 /** Windows of kernel, stride, padding and dilation.
  *  Errors: AG_ERROR_VALUE, AG_ERROR_SHAPE */
 ag_status agx_windows_of(const agx_pool_attrs *a, int axes, const int64_t in[2], agx_windows *w, ag_error *error);

@@ -81,6 +81,7 @@ const ag_op agx_op_max_pool2d_scatter = {
     .infer = scatter_infer,
     .forward = scatter_forward,
     .vjp = scatter_vjp,
+    .cost = agx_cost_elements,
     .probe = &scatter_probe,
 };
 
@@ -139,5 +140,6 @@ const ag_op agx_op_max_pool2d_gather = {
     .infer = gather_infer,
     .forward = gather_forward,
     .vjp = gather_vjp,
+    .cost = agx_cost_none,
     .probe = &gather_probe,
 };

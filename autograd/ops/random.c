@@ -213,6 +213,7 @@ const ag_op agx_op_bernoulli = {
     .n_fields = 1,
     .infer = bernoulli_infer,
     .forward = bernoulli_forward,
+    .cost = agx_cost_elements,
     .probe = &bernoulli_probe,
 };
 ag_value ag_bernoulli(ag_value p) {
@@ -253,6 +254,7 @@ const ag_op agx_op_randperm = {
     .n_fields = 2,
     .infer = randperm_infer,
     .forward = randperm_forward,
+    .cost = agx_cost_none,
     .probe = &permutation_probe,
 };
 ag_value ag_randperm(ag_tape *t, int64_t n) {

@@ -115,6 +115,7 @@ const ag_op agx_op_sum = {
     .infer = sum_infer,
     .forward = sum_forward,
     .vjp = sum_vjp,
+    .cost = agx_cost_elements,
     .probe = &sum_probe,
 };
 
@@ -146,6 +147,7 @@ const ag_op agx_op_mean = {
     .infer = agx_reduce_float_infer,
     .forward = mean_forward,
     .vjp = mean_vjp,
+    .cost = agx_cost_elements,
     .probe = &mean_probe,
 };
 
@@ -205,6 +207,7 @@ const ag_op agx_op_prod = {
     .forward = prod_forward,
     .vjp = prod_vjp,
     .jvp = agx_reduce_jvp,
+    .cost = agx_cost_elements,
     .probe = &prod_probe,
 };
 
@@ -264,6 +267,7 @@ const ag_op agx_op_sum_to = {
     .infer = sum_to_infer,
     .forward = sum_to_forward,
     .vjp = sum_to_vjp,
+    .cost = agx_cost_elements,
     .probe = &sum_to_probe,
 };
 

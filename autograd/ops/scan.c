@@ -91,6 +91,7 @@ const ag_op agx_op_cumsum = {
     .infer = scan_infer,
     .forward = cumsum_forward,
     .vjp = cumsum_vjp,
+    .cost = agx_cost_elements,
     .probe = &cumsum_probe,
 };
 
@@ -159,6 +160,7 @@ const ag_op agx_op_cumprod = {
     .forward = cumprod_forward,
     .vjp = cumprod_vjp,
     .jvp = cumprod_jvp,
+    .cost = agx_cost_elements,
     .probe = &cumprod_probe,
 };
 

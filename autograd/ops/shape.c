@@ -46,6 +46,7 @@ const ag_op agx_op_contiguous = {
     .infer = contiguous_infer,
     .forward = contiguous_forward,
     .vjp = contiguous_vjp,
+    .cost = agx_cost_none,
     .probe = &contiguous_probe,
 };
 

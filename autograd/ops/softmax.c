@@ -30,7 +30,8 @@ static ag_status softmax_infer(const ag_query *q, ag_meta *out) {
 }
 
 /** A difference, an exponential (counted as 8), a sum and a quotient each. */
-static double softmax_cost(const ag_query *q) { return 11 * (double)ag_meta_count(q->in[0]); }
+/* A maximum, a difference, an exponential, a sum, and a quotient or another difference. */
+static double softmax_cost(const ag_query *q) { return 5 * (double)ag_meta_count(q->in[0]); }
 
 static ag_status softmax_forward(const ag_eval *e) {
     return agx_softmax(e->in, axis_of(e), false, e->out, e->work);

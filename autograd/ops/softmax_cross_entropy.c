@@ -70,8 +70,8 @@ static ag_status cross_entropy_vjp(ag_reverse *r) {
     return AG_OK;
 }
 
-/** A difference, an exponential (counted as 8) and a sum for each logit. */
-static double cross_entropy_cost(const ag_query *q) { return 10 * (double)ag_meta_count(q->in[0]); }
+/** A maximum, a difference, an exponential and a sum for each logit. */
+static double cross_entropy_cost(const ag_query *q) { return 4 * (double)ag_meta_count(q->in[0]); }
 
 static const ag_field ignore_fields[] = {
     {"ignore_index", AG_FIELD_INT, offsetof(agx_ignore_attrs, ignore_index), AGX_IGNORE_INDEX},
@@ -152,6 +152,9 @@ static ag_status cross_entropy_grad_vjp(ag_reverse *r) {
     return AG_OK;
 }
 
+/** The same, a quotient and a product: the difference from a one-hot row is one for each row. */
+static double cross_entropy_grad_cost(const ag_query *q) { return 6 * (double)ag_meta_count(q->in[0]); }
+
 static const char *const cross_entropy_grad_partials[] = {"dz/B p_i ([i = j] - p_j)", "0",
                                                           "(softmax(x) - onehot(t)) / B"};
 static const ag_probe_case cross_entropy_grad_cases[] = {
@@ -180,6 +183,6 @@ const ag_op agx_op_softmax_cross_entropy_grad = {
     .infer = cross_entropy_grad_infer,
     .forward = cross_entropy_grad_forward,
     .vjp = cross_entropy_grad_vjp,
-    .cost = cross_entropy_cost,
+    .cost = cross_entropy_grad_cost,
     .probe = &cross_entropy_grad_probe,
 };

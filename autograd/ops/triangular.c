@@ -62,6 +62,7 @@ const ag_op agx_op_triangular_part = {
     .infer = part_infer,
     .forward = part_forward,
     .vjp = part_vjp,
+    .cost = agx_cost_elements,
     .probe = &part_probe,
 };
 
