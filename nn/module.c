@@ -146,16 +146,17 @@ void nnx_enter(const nn_module *m, nn_pass *pass) {
     if (m->name) ag_scope_begin(pass->tape, m->name);
 }
 
-void nnx_leave(const nn_module *m, nn_pass *pass) {
+ag_value nnx_leave(nn_module *m, nn_pass *pass, ag_value y) {
     if (m->name) ag_scope_end(pass->tape);
+    const ag_meta *meta = m->result ? ag_meta_of(y) : NULL;
+    if (meta) *m->result = *meta;
+    return y;
 }
 
 ag_value nn_forward(nn_module *m, nn_pass *pass, ag_value x) {
     if (!m) return ag_tape_fail(pass->tape, AG_ERROR_VALUE, "nn_forward: the module is NULL");
     nnx_enter(m, pass);
-    const ag_value y = m->forward(m, pass, x);
-    nnx_leave(m, pass);
-    return y;
+    return nnx_leave(m, pass, m->forward(m, pass, x));
 }
 
 ag_value nn_use(nn_pass *pass, nn_param *p) {

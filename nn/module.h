@@ -46,7 +46,8 @@ struct nn_module {
     void (*destroy)(nn_module *m); /* frees what the layer itself allocated; NULL: nothing  */
     /* private */
     size_t size;
-    char *name; /* within its parent: "0", "encoder"; NULL for a root */
+    char *name;      /* within its parent: "0", "encoder"; NULL for a root                    */
+    ag_meta *result; /* where a pass leaves the shape of what the module gives; NULL: nowhere */
     nn_param *params, *last_param;
     nn_module *parent, *children, *last_child, *next;
 };

@@ -10,6 +10,7 @@ nn_module *nnx_module_after(const nn_module *root, nn_module *m);
 
 /** A module's scope, for passes that take more than nn_forward gives: a root has none. */
 void nnx_enter(const nn_module *m, nn_pass *pass);
-void nnx_leave(const nn_module *m, nn_pass *pass);
+/** Leave it with its result, which is returned; its shape goes where m->result says. */
+ag_value nnx_leave(nn_module *m, nn_pass *pass, ag_value y);
 
 #endif

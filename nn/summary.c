@@ -6,10 +6,12 @@
 
 #include "module_impl.h"
 
+#include <ctype.h>
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
-enum { MOST_OPERANDS = 64 };
+enum { NOT_RUN = -1 }; /* instead of a rank */
 
 static size_t find(const nn_summary *s, const nn_module *m) {
     size_t i = 0;
@@ -17,40 +19,13 @@ static size_t find(const nn_summary *s, const nn_module *m) {
     return i;
 }
 
-/* Floating-point operations of a record, as its row counts them; a row that does not, and works element by element, does one
- * for each. Views do none. False: not known, or the row needs attributes to say. */
-static bool count_operations(const ag_inspection *seen, const ag_node *node, double *operations) {
-    *operations = 0;
-    if (node->output > 0 || (node->op && node->op->traits & AG_TRAIT_VIEW)) return true;
-    if (!node->op || (!node->op->cost && node->op->traits & AG_TRAIT_ELEMENTWISE)) {
-        *operations = (double)ag_meta_count(&node->meta);
-        return true;
-    }
-    const ag_meta *in[MOST_OPERANDS];
-    if (!node->op->cost || node->op->attr_size || node->n_in > MOST_OPERANDS) return false;
-    for (uint32_t k = 0; k < node->n_in; k++) {
-        const ag_node *operand = ag_inspection_find(seen, node->in[k].id);
-        if (!operand) return false;
-        in[k] = &operand->meta;
-    }
-    *operations = node->op->cost(&(const ag_query){.op = node->op, .in = in, .n_in = node->n_in});
-    return true;
-}
-
-static void add_record(nn_summary *s, size_t i, const ag_inspection *seen, const ag_node *node) {
+static void add_record(nn_summary *s, size_t i, const ag_node *node) {
     nn_summary_row *row = &s->row[i];
-    double operations;
-    const bool counted = count_operations(seen, node, &operations);
+    const bool counted = !isnan(node->cost), view = node->op && node->op->traits & AG_TRAIT_VIEW;
     row->records++;
-    row->computed += (int64_t)ag_meta_bytes(&node->meta);
-    row->operations += operations;
+    row->computed += view ? 0 : (int64_t)ag_meta_bytes(&node->meta);
+    row->operations += counted ? node->cost : 0;
     row->uncounted += !counted;
-    for (const nn_module *m = row->module; m; m = m->parent) { /* ids ascend: the last one stays */
-        nn_summary_row *above = &s->row[find(s, m)];
-        above->shaped = true;
-        above->output = node->meta;
-        if (m == s->row[0].module) break;
-    }
 }
 
 static const nn_module *child(const nn_module *m, const char *name) {
@@ -71,7 +46,7 @@ static ag_status attribute(nn_summary *s, const ag_inspection *seen, ag_error *e
     }
     for (uint32_t i = 0; i < ag_inspection_count(seen); i++) {
         const ag_node *node = ag_inspection_node(seen, i);
-        if (node->n_in) add_record(s, find(s, owner[node->scope]), seen, node);
+        if (node->n_in) add_record(s, find(s, owner[node->scope]), node);
     }
     ag_release(owner, bytes);
     return AG_OK;
@@ -85,11 +60,13 @@ static ag_status list(nn_summary *s, nn_module *net, ag_error *error) {
     for (nn_module *m = net; m; m = nnx_module_after(net, m)) {
         nn_summary_row *row = &s->row[s->count++];
         row->module = m;
+        row->output.rank = NOT_RUN;
+        m->result = &row->output;
         for (const nn_module *up = m; up != net; up = up->parent) row->depth++;
         for (const nn_param *p = m->params; p; p = p->next) {
             if (!p->tensor) continue; /* the pass says so */
             row->bytes += (int64_t)ag_meta_bytes(ag_tensor_meta(p->tensor));
-            if (!p->buffer) row->parameters += ag_tensor_count(p->tensor);
+            *(p->buffer ? &row->state : &row->parameters) += ag_tensor_count(p->tensor);
         }
     }
     return AG_OK;
@@ -113,6 +90,8 @@ ag_status nn_summary_init(nn_summary *s, nn_module *net, const ag_tensor *x, ag_
         seen = ag_inspect_range(t, 1, UINT32_MAX, &options, &why);
         status = seen ? attribute(s, seen, error) : ag_fail(error, why.status, "nn_summary_init: %s", why.message);
     }
+    for (size_t i = 0; i < s->count; i++) s->row[i].shaped = s->row[i].output.rank != NOT_RUN;
+    for (nn_module *m = net; m; m = nnx_module_after(net, m)) m->result = NULL;
     ag_inspection_free(seen);
     ag_tape_free(t);
     if (status) nn_summary_clear(s);
@@ -129,6 +108,7 @@ nn_summary_row nn_summary_total(const nn_summary *s) {
     for (size_t i = 0; i < s->count; i++) {
         const nn_summary_row *row = &s->row[i];
         sum.parameters += row->parameters;
+        sum.state += row->state;
         sum.bytes += row->bytes;
         sum.records += row->records;
         sum.computed += row->computed;
@@ -160,26 +140,79 @@ static void put(writer *w, const char *format, ...) {
     if (n > 0) w->length += (size_t)n;
 }
 
-static void put_row(writer *w, const char *name, const nn_summary_row *row) {
-    char shape[AG_META_TEXT] = "-";
-    if (row->shaped) (void)ag_meta_text(&row->output, shape, sizeof shape);
-    put(w, "%-32s %-20s %12lld %12lld %12lld %12.0f%s\n", name, shape, (long long)row->parameters,
-        (long long)row->bytes, (long long)row->computed, row->operations, row->uncounted ? "+" : "");
+static bool same(const char *written, const char *word, size_t length) {
+    for (size_t i = 0; i < length; i++)
+        if (tolower((unsigned char)written[i]) != word[i]) return false;
+    return true;
+}
+
+/* "conv2d" as people write it, "Conv2d": each word with a capital, and some as their authors do. */
+static void kind_text(const char *type, char *text, size_t size) {
+    static const char *const written[] = {"ReLU", "ReLU6", "ELU", "CELU", "SELU", "GELU",
+                                          "SiLU", "RNN",   "GRU", "LSTM", "RMS"};
+    size_t length = 0;
+    while (*type && length + 1 < size) {
+        const size_t word = strcspn(type, "_");
+        const char *from = type;
+        for (size_t i = 0; i < sizeof written / sizeof *written; i++)
+            if (strlen(written[i]) == word && same(written[i], type, word)) from = written[i];
+        for (size_t i = 0; i < word && length + 1 < size; i++)
+            text[length++] = i ? from[i] : (char)toupper((unsigned char)from[i]);
+        type += word + (type[word] == '_');
+    }
+    text[length] = '\0';
+}
+
+enum { CELL = 96 };
+
+/* The texts of a row. */
+typedef struct cells {
+    char name[CELL], kind[CELL], output[AG_META_TEXT];
+} cells;
+
+static cells cells_of(const nn_summary_row *row) {
+    cells c = {.output = "-"};
+    char shape[AG_META_TEXT];
+    (void)snprintf(c.name, sizeof c.name, "%*s%s", 2 * row->depth, "", row->depth ? row->module->name : "net");
+    kind_text(row->module->type, c.kind, sizeof c.kind);
+    const char *sizes = row->shaped ? strchr(ag_meta_text(&row->output, shape, sizeof shape), '(') : NULL;
+    if (sizes) (void)snprintf(c.output, sizeof c.output, "%s", sizes); /* without the dtype */
+    return c;
+}
+
+static void widen(int *width, const char *text) {
+    const int length = (int)strlen(text);
+    if (length > *width) *width = length;
+}
+
+static void put_sum(writer *w, const char *name, double x, const char *unit) {
+    put(w, "%-15s %16.0f%s\n", name, x, unit);
 }
 
 size_t nn_summary_text(const nn_summary *s, char *text, size_t size) {
     writer w = {text, size, 0};
     if (size) text[0] = '\0';
-    put(&w, "%-32s %-20s %12s %12s %12s %12s\n", "layer", "output", "parameters", "bytes", "computed",
-        "operations");
-    for (size_t i = s->count > 1 ? 1 : 0; i < s->count; i++) { /* a root alone is a layer */
+    int name = 5, kind = 4, output = 6;
+    for (size_t i = 0; i < s->count; i++) {
+        const cells c = cells_of(&s->row[i]);
+        widen(&name, c.name);
+        widen(&kind, c.kind);
+        widen(&output, c.output);
+    }
+    put(&w, "%-*s  %-*s  %-*s %12s %12s %14s\n", name, "layer", kind, "kind", output, "output", "parameters",
+        "bytes", "operations");
+    for (size_t i = 0; i < s->count; i++) {
         const nn_summary_row *row = &s->row[i];
-        char name[128];
-        (void)snprintf(name, sizeof name, "%*s%s %s", row->depth ? 2 * (row->depth - 1) : 0, "",
-                       row->module->name ? row->module->name : "", row->module->type);
-        put_row(&w, name, row);
+        const cells c = cells_of(row);
+        put(&w, "%-*s  %-*s  %-*s %12lld %12lld %14.0f%s\n", name, c.name, kind, c.kind, output, c.output,
+            (long long)row->parameters, (long long)row->bytes, row->operations, row->uncounted ? "+" : "");
     }
     const nn_summary_row sum = nn_summary_total(s);
-    put_row(&w, "all", &sum);
+    put(&w, "\n");
+    put_sum(&w, "trained", (double)sum.parameters, "");
+    put_sum(&w, "not trained", (double)sum.state, "");
+    put_sum(&w, "bytes", (double)sum.bytes, "");
+    put_sum(&w, "forward memory", (double)sum.computed, " bytes");
+    put_sum(&w, "operations", sum.operations, sum.uncounted ? "+" : "");
     return w.length;
 }

@@ -121,9 +121,7 @@ ag_value nn_attention_run(nn_module *m, nn_pass *pass, ag_value query, ag_value 
         return failed;
     }
     nnx_enter(m, pass);
-    const ag_value y = run((attention *)m, pass, query, key, value, mask, weights);
-    nnx_leave(m, pass);
-    return y;
+    return nnx_leave(m, pass, run((attention *)m, pass, query, key, value, mask, weights));
 }
 
 /* ---- construction ------------------------------------------------------------------------------------------------ */

@@ -1,6 +1,8 @@
 /* bilinear: a layer of two inputs. */
 #include "layers.h"
 
+#include "../module_impl.h"
+
 typedef struct bilinear {
     nn_module base;
     int64_t n_x, n_y;
@@ -27,10 +29,8 @@ ag_value nn_bilinear_forward(nn_module *m, nn_pass *pass, ag_value x, ag_value y
     if (!m || m->forward != forward)
         return ag_tape_fail(pass->tape, AG_ERROR_VALUE, "nn_bilinear_forward: %s is no bilinear layer",
                             m ? m->type : "NULL");
-    if (m->name) ag_scope_begin(pass->tape, m->name);
-    const ag_value z = apply((bilinear *)m, pass, x, y);
-    if (m->name) ag_scope_end(pass->tape);
-    return z;
+    nnx_enter(m, pass);
+    return nnx_leave(m, pass, apply((bilinear *)m, pass, x, y));
 }
 
 nn_module *nn_bilinear_with(int64_t n_x, int64_t n_y, int64_t n_out, nn_init weight, bool has_bias, nn_init bias,

@@ -181,9 +181,7 @@ ag_value nn_recurrent_run(nn_module *m, nn_pass *pass, ag_value x, const int64_t
         return failed;
     }
     nnx_enter(m, pass);
-    const ag_value y = run((recurrent *)m, pass, x, lengths, initial, last);
-    nnx_leave(m, pass);
-    return y;
+    return nnx_leave(m, pass, run((recurrent *)m, pass, x, lengths, initial, last));
 }
 
 /* ---- construction ------------------------------------------------------------------------------------------------ */

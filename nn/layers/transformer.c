@@ -63,10 +63,9 @@ static ag_value run_stack(const stack *s, nn_pass *pass, ag_value x, const conte
     nnx_enter(s->layers, pass);
     for (nn_module *m = s->layers->children; m; m = m->next) {
         nnx_enter(m, pass);
-        x = run_block((const block *)m, pass, x, c);
-        nnx_leave(m, pass);
+        x = nnx_leave(m, pass, run_block((const block *)m, pass, x, c));
     }
-    nnx_leave(s->layers, pass);
+    x = nnx_leave(s->layers, pass, x);
     return s->norm ? nn_forward(s->norm, pass, x) : x;
 }
 
@@ -89,9 +88,7 @@ static ag_value run(nn_module *m, nn_pass *pass, ag_value x, const context *c, b
                             decodes ? "decoder" : "encoder", m ? m->type : "NULL",
                             decodes ? "decoder" : "encoder");
     nnx_enter(m, pass);
-    const ag_value y = one ? run_block((block *)m, pass, x, c) : run_stack((stack *)m, pass, x, c);
-    nnx_leave(m, pass);
-    return y;
+    return nnx_leave(m, pass, one ? run_block((block *)m, pass, x, c) : run_stack((stack *)m, pass, x, c));
 }
 
 ag_value nn_transformer_encoder_run(nn_module *m, nn_pass *pass, ag_value x, ag_value mask) {
