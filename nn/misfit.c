@@ -4,6 +4,14 @@
 #include <stdio.h>
 #include <string.h>
 
+nnx_misfit nnx_misfit_of(const char *path) {
+    enum { AROUND = 60 }; /* what the message says beside path and list */
+    size_t shown = 0;
+    while (shown < NNX_MISFIT_PATH && path[shown]) shown++;
+    const size_t room = AG_MESSAGE_SIZE - AROUND - shown;
+    return (nnx_misfit){.room = room < NNX_MISFIT_TEXT ? room : NNX_MISFIT_TEXT};
+}
+
 void nnx_misfit_add(nnx_misfit *m, const char *format, ...) {
     char item[160];
     va_list args;
@@ -15,7 +23,7 @@ void nnx_misfit_add(nnx_misfit *m, const char *format, ...) {
         if ((unsigned char)item[size] < ' ' || item[size] == 0x7f) item[size] = '?';
     const size_t comma = m->length ? 2 : 0;
     m->count++;
-    if (wanted < 0 || m->left_out || m->length + comma + size >= sizeof m->text) {
+    if (wanted < 0 || m->left_out || m->length + comma + size >= (m->room ? m->room : sizeof m->text)) {
         m->left_out++;
         return;
     }
@@ -50,5 +58,6 @@ ag_status nnx_misfit_status(const nnx_misfit *m, const char *path, const char *w
     if (!m->count) return AG_OK;
     char more[40] = "";
     if (m->left_out) (void)snprintf(more, sizeof more, ", and %zu more", m->left_out);
-    return ag_fail(error, AG_ERROR_FORMAT, "%s does not fit %s: %s%s", path, what, m->text, more);
+    return ag_fail(error, AG_ERROR_FORMAT, "%.*s does not fit %s: %s%s", NNX_MISFIT_PATH, path, what, m->text,
+                   more);
 }

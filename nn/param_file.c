@@ -48,7 +48,7 @@ ag_status nn_params_load(nn_params *p, const char *path, ag_error *error) {
     ag_error why = {AG_OK, ""};
     ag_safetensors *file = ag_safetensors_read(path, &why);
     if (!file) return ag_fail(error, why.status, "%s", why.message);
-    nnx_misfit m = {.length = 0};
+    nnx_misfit m = nnx_misfit_of(path);
     compare(p, file, &m);
     const ag_status status = nnx_misfit_status(&m, path, "the network", error);
     for (size_t i = 0; !status && i < nn_params_kept(p); i++) {

@@ -120,6 +120,28 @@ START_TEST(a_long_list_of_misfits_is_cut_and_counted) {
 }
 END_TEST
 
+/* However long the path, a message has room for what is wrong. */
+START_TEST(a_long_path_leaves_room_for_the_list) {
+    bench from = bench_new(sizes, 3, AG_F32, 1), into = bench_new(sizes, 3, AG_F64, 1);
+    char path[PATH_MAX], part[64];
+    memset(part, 'p', 50);
+    part[50] = '\0';
+    int n = snprintf(path, sizeof path, "%s", in_folder(part));
+    ck_assert_int_eq(mkdir(path, 0755), 0);
+    while (n < 600) n += snprintf(path + n, sizeof path - (size_t)n, "/../%s", part);
+    n += snprintf(path + n, sizeof path - (size_t)n, "/x");
+    ck_assert_int_eq(nn_params_save(from.p, path, NULL, NULL), AG_OK);
+    ag_error error = {0};
+    ck_assert_int_eq(nn_params_load(into.p, path, &error), AG_ERROR_FORMAT);
+    ck_assert_ptr_nonnull(
+        strstr(error.message, " does not fit the network: \"0.weight\" is f32, should be f64, "));
+    ck_assert_ptr_nonnull(strstr(error.message, "\"2.bias\" is f32, should be f64"));
+    ck_assert_int_eq(unlink(path), 0);
+    bench_free(&from);
+    bench_free(&into);
+}
+END_TEST
+
 START_TEST(a_partial_load_takes_what_fits_and_says_what_it_did) {
     const int64_t deeper[] = {4, 8, 5, 2};
     bench x = bench_new(sizes, 3, AG_F32, 1), y = bench_new(deeper, 4, AG_F32, 2),
@@ -214,6 +236,7 @@ Suite *param_file_suite(void) {
     tcase_add_test(tc, entries_are_named_by_path_and_metadata_goes_along);
     tcase_add_test(tc, all_that_does_not_fit_is_told_at_once);
     tcase_add_test(tc, a_long_list_of_misfits_is_cut_and_counted);
+    tcase_add_test(tc, a_long_path_leaves_room_for_the_list);
     tcase_add_test(tc, a_partial_load_takes_what_fits_and_says_what_it_did);
     tcase_add_test(tc, a_missing_or_malformed_file_is_refused);
     tcase_add_test(tc, saving_where_there_is_no_folder_fails);
