@@ -146,7 +146,7 @@ static double or_default(double x, double usual) {
 }
 
 static bool improves(const nn_plateau *p, double x) {
-    if (!p->begun) return !isnan(x);
+    if (!p->begun) return p->rising ? x > -INFINITY : x < INFINITY; /* a best that is infinite has no share */
     const double threshold = or_default(p->threshold, 1e-4);
     const double margin = p->absolute ? threshold : threshold * p->best;
     return p->rising ? x > p->best + margin : x < p->best - margin;

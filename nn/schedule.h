@@ -96,7 +96,7 @@ typedef struct nn_plateau {
     int64_t bad, cooling;
 } nn_plateau;
 /** Tell it the number, say after each epoch; true: the optimiser's rate was reduced.
- *  Edges: NaN is no improvement */
+ *  Edges: NaN is no improvement, nor is an infinite loss (a score of minus infinity, where `rising`) */
 NN_API bool nn_plateau_step(nn_plateau *p, nn_optim *o, double measured);
 
 AG_END_DECLS

@@ -139,6 +139,22 @@ END_TEST
 
 /* torch.optim.lr_scheduler.ReduceLROnPlateau(patience=2, cooldown=1, factor=0.5, min_lr=0.1), and (mode='max',
  * threshold_mode='abs', threshold=0.05, patience=1). */
+/* A loss that overflowed at first must not hide every later improvement. */
+START_TEST(a_plateau_that_begins_with_infinity_sees_what_comes_after_it) {
+    bench x = bench_new(0.5);
+    nn_plateau p = {.patience = 1}, up = {.patience = 1, .rising = true};
+    static const double loss[] = {INFINITY, 3, 2, 1};
+    for (int i = 0; i < 4; i++) {
+        ck_assert(!nn_plateau_step(&p, x.o, loss[i]));
+        ck_assert(!nn_plateau_step(&up, x.o, -loss[i]));
+    }
+    ck_assert_double_eq(p.best, 1);
+    ck_assert_double_eq(up.best, -1);
+    ck_assert_double_eq(nn_optim_lr(x.o), 0.5);
+    bench_free(&x);
+}
+END_TEST
+
 START_TEST(plateaus_are_pytorchs) {
     bench x = bench_new(0.5);
     nn_plateau p = {.patience = 2, .cooldown = 1, .factor = 0.5, .low = 0.1};
@@ -179,6 +195,7 @@ Suite *schedule_suite(void) {
     tcase_add_test(tc, a_schedule_that_makes_no_sense_gives_no_rate);
     tcase_add_test(tc, applied_it_sets_the_rate_of_the_next_step);
     tcase_add_test(tc, plateaus_are_pytorchs);
+    tcase_add_test(tc, a_plateau_that_begins_with_infinity_sees_what_comes_after_it);
     suite_add_tcase(s, tc);
     return s;
 }
