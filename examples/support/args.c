@@ -28,12 +28,22 @@ bool arg_integer(arg a, int64_t low, int64_t high, int64_t *value) {
     return false;
 }
 
-bool arg_positive(arg a, double *value) {
+/* strtod would also take blanks, signs, "inf" and "nan". */
+static bool read_number(const char *text, double *value) {
     char *end = NULL;
-    /* strtod would also take blanks, signs, "inf" and "nan". */
-    if (is_digit(a.text[0]) || a.text[0] == '.') *value = strtod(a.text, &end);
-    if (end && end != a.text && *end == '\0' && *value > 0 && isfinite(*value)) return true;
+    if (is_digit(text[0]) || text[0] == '.') *value = strtod(text, &end);
+    return end && end != text && *end == '\0' && isfinite(*value);
+}
+
+bool arg_positive(arg a, double *value) {
+    if (read_number(a.text, value) && *value > 0) return true;
     fprintf(stderr, "%s: --%s: '%s' is not a number greater than 0\n", a.program, a.option, a.text);
+    return false;
+}
+
+bool arg_number(arg a, double low, double high, double *value) {
+    if (read_number(a.text, value) && *value >= low && *value <= high) return true;
+    fprintf(stderr, "%s: --%s: '%s' is not a number from %g to %g\n", a.program, a.option, a.text, low, high);
     return false;
 }
 

@@ -18,6 +18,8 @@ typedef struct arg {
 bool arg_integer(arg a, int64_t low, int64_t high, int64_t *value);
 /** A finite number greater than zero. */
 bool arg_positive(arg a, double *value);
+/** A number in [low, high], low not below 0. */
+bool arg_number(arg a, double low, double high, double *value);
 /** Whole numbers with commas between them, 1 to `room` of them, each in [1, high]. */
 bool arg_sizes(arg a, int64_t high, int64_t *sizes, int room, int *n);
 /** One of `n` names; *choice is its number. */

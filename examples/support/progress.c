@@ -17,7 +17,8 @@ double seconds_now(void) {
 }
 
 void progress_begin(progress *p, bool wanted, int64_t epochs, int64_t samples) {
-    *p = (progress){.shown = wanted && isatty(STDERR_FILENO), .epochs = epochs, .samples = samples};
+    *p = (progress){
+        .unit = "epoch", .shown = wanted && isatty(STDERR_FILENO), .epochs = epochs, .samples = samples};
     p->started = seconds_now();
 }
 
@@ -35,8 +36,8 @@ void progress_show(progress *p, int64_t epoch, int64_t done, double epoch_starte
     /* The rate is this epoch's; the time left counts what whole epochs also do, such as testing. */
     const double part = (double)(epoch * p->samples + done) / (double)(p->epochs * p->samples);
     const long left = part > 0 ? (long)((now - p->started) * (1 - part) / part + 0.5) : 0;
-    fprintf(stderr, "\r\033[Kepoch %2" PRId64 "/%" PRId64 " [%s]  loss %.4f  %.0f/s  %ld:%02ld left", epoch + 1,
-            p->epochs, bar, loss, (double)done / (now - epoch_started), left / 60, left % 60);
+    fprintf(stderr, "\r\033[K%s %2" PRId64 "/%" PRId64 " [%s]  loss %.4f  %.0f/s  %ld:%02ld left", p->unit,
+            epoch + 1, p->epochs, bar, loss, (double)done / (now - epoch_started), left / 60, left % 60);
     fflush(stderr);
 }
 

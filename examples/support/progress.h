@@ -10,6 +10,7 @@
 double seconds_now(void);
 
 typedef struct progress {
+    const char *unit;      /* what is counted: "epoch", unless set otherwise */
     bool shown;            /* on a terminal, and wanted                */
     int64_t epochs;        /* in all                                   */
     int64_t samples;       /* an epoch                                 */

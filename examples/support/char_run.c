@@ -1,0 +1,246 @@
+/* char_run: the beginning and the end of a run; see char_run.h. */
+#define _POSIX_C_SOURCE 200809L
+
+#include "char_run.h"
+
+#include "chart.h"
+#include "interrupt.h"
+#include "output.h"
+#include "picture.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static const char CHARACTERS[] = "characters"; /* the buffer of a network that holds its vocabulary */
+
+static void complain(const char_run *r, const ag_error *error) {
+    if (error->status != AG_OK) fprintf(stderr, "%s: %s\n", r->set.program, error->message);
+}
+
+/* ---- the text ----------------------------------------------------------------------------------------------- */
+
+/* What would spoil the end of a run is found before its beginning. */
+static ag_status check_outputs(const char_settings *s, ag_error *error) {
+    ag_status status = s->save ? output_check(s->save, error) : AG_OK;
+    if (status == AG_OK && s->checkpoint) status = output_check(s->checkpoint, error);
+    if (status == AG_OK && s->plot) status = picture_check(s->plot, error);
+    return status;
+}
+
+/* The characters that the network in a file knows. */
+static ag_status vocabulary_of_file(const char *path, const char *name, vocabulary *out, ag_error *error) {
+    ag_safetensors *file = ag_safetensors_read(path, error);
+    if (!file) return error->status;
+    const ag_tensor *known = ag_safetensors_find(file, name);
+    const ag_meta *meta = known ? ag_tensor_meta(known) : NULL;
+    ag_status status;
+    if (meta && meta->dtype == AG_I64 && meta->rank == 1 && meta->dim[0] > 0)
+        status = vocabulary_of(ag_tensor_data(known), meta->dim[0], out, error);
+    else
+        status = ag_fail(error, AG_ERROR_FORMAT, "%s: no \"%s\": it is not of this program", path, name);
+    ag_safetensors_free(file);
+    return status;
+}
+
+static ag_status find_vocabulary(char_run *r, ag_error *error) {
+    const char_settings *s = &r->set;
+    if (r->resumes) return vocabulary_of_file(s->checkpoint, "model.characters", &r->vocabulary, error);
+    if (s->load) return vocabulary_of_file(s->load, CHARACTERS, &r->vocabulary, error);
+    return vocabulary_of(r->text.character, r->text.n, &r->vocabulary, error);
+}
+
+/* Read what there is to learn; a network that only writes needs nothing. */
+static ag_status get_text(char_run *r, ag_error *error) {
+    const char_settings *s = &r->set;
+    const char *name = s->text ? s->text : "the text in the program";
+    ag_status status = AG_OK;
+    if (s->steps > 0 || !s->load || s->checkpoint) {
+        /* A piece, and what stands behind it; two more to measure by; and of ten one is held out. */
+        const int64_t least = s->context + 1 > 18 ? (10 * (s->context + 1) + 8) / 9 : 20;
+        status = text_read(s->text, &r->text, error);
+        if (status == AG_OK && r->text.n < least)
+            status = ag_fail(error, AG_ERROR_VALUE,
+                             "%s has %" PRId64 " characters; with --context %" PRId64 " it takes %" PRId64, name,
+                             r->text.n, s->context, least);
+        r->held_from = r->text.n - r->text.n / 10;
+    }
+    if (status == AG_OK) char_settings_agreed(s, text_digest(&r->text), &r->agreed);
+    if (status == AG_OK) status = find_vocabulary(r, error);
+    if (status == AG_OK) status = vocabulary_number(&r->vocabulary, r->text.character, r->text.n, name, error);
+    if (status != AG_OK || !s->prompt) return status;
+    status = text_from(s->prompt, strlen(s->prompt), "--prompt", &r->prompt, error);
+    if (status != AG_OK) return status;
+    return vocabulary_number(&r->vocabulary, r->prompt.character, r->prompt.n, "--prompt", error);
+}
+
+bool char_run_begin(char_run *r, int argc, char **argv, int *exit_status) {
+    ag_error error = {0};
+    if (!char_settings_read(&r->set, argc, argv, exit_status)) return false;
+    const char *checkpoint = r->set.checkpoint;
+    r->resumes = checkpoint && (access(checkpoint, F_OK) == 0 || errno != ENOENT);
+    r->loss = r->held_out = NAN;
+    ag_status status = check_outputs(&r->set, &error);
+    if (status == AG_OK) status = get_text(r, &error);
+    if (status == AG_OK) return true;
+    *exit_status = char_run_end(r, status, &error);
+    return false;
+}
+
+/* ---- the network, and what trains it ------------------------------------------------------------------------ */
+
+/* The network keeps its vocabulary as a buffer, so that every file of it has that, too. */
+static ag_status make_parameters(char_run *r, ag_error *error) {
+    const vocabulary *v = &r->vocabulary;
+    if (!nn_module_buffer(r->net, CHARACTERS, AG_I64, 1, &v->n, 0, error)) return error->status;
+    r->params = nn_params_new(r->net, AG_F32, (uint64_t)r->set.seed, error);
+    if (!r->params) return error->status;
+    memcpy(ag_tensor_write(nn_params_find(r->params, CHARACTERS)), v->character,
+           (size_t)v->n * sizeof *v->character);
+    return AG_OK;
+}
+
+static ag_status make_batches(char_run *r, ag_error *error) {
+    const int64_t held = r->text.n - r->held_from;
+    if (r->text.n == 0) return AG_OK;
+    ag_status status = text_batch_init(&r->batch, r->set.batch, r->set.context, error);
+    if (status != AG_OK) return status;
+    return text_batch_init(&r->piece, 1, held > r->set.context ? r->set.context : held - 1, error);
+}
+
+static ag_status make_curves(char_run *r, ag_error *error) {
+    for (int i = 0; r->set.plot && i < 3; i++) {
+        r->curve[i] = ag_alloc((size_t)r->stretches * sizeof *r->curve[i]); /* few: steps are below 2^31 */
+        if (!r->curve[i]) return ag_fail(error, AG_ERROR_MEMORY, "no memory for a curve");
+    }
+    return AG_OK;
+}
+
+static ag_status resume(char_run *r, ag_error *error) {
+    ag_random random;
+    const nn_checkpoint all = {.params = r->params,
+                               .optim = r->optim,
+                               .random = &random,
+                               .epoch = &r->stretch,
+                               .settings = r->agreed.word};
+    const ag_status status = nn_checkpoint_load(&all, r->set.checkpoint, error);
+    if (status != AG_OK) return status;
+    if (r->stretch < 0 || r->stretch > r->stretches)
+        return ag_fail(error, AG_ERROR_FORMAT, "%s: %" PRId64 " stretches of %" PRId64, r->set.checkpoint,
+                       r->stretch, r->stretches);
+    ag_tape_random_set(r->tape, random);
+    return AG_OK;
+}
+
+ag_status char_run_prepare(char_run *r, ag_error *error) {
+    const char_settings *s = &r->set;
+    const ag_tape_options options = {.threads = s->threads > 0 ? (int)s->threads : AG_THREADS_ALL,
+                                     .seed = (uint64_t)s->seed};
+    if (!r->net) return error->status;
+    ag_status status = make_parameters(r, error);
+    if (status != AG_OK) return status;
+    r->optim = nn_adamw(r->params, s->lr, &(nn_adam_options){.beta2 = 0.99}, error);
+    if (!r->optim) return error->status;
+    r->tape = ag_tape_new(&options);
+    if (!r->tape) return ag_fail(error, AG_ERROR_MEMORY, "no memory for a tape");
+    r->start = ag_tape_mark(r->tape);
+    r->stretches = (s->steps + s->every - 1) / s->every;
+    status = make_batches(r, error);
+    if (status == AG_OK) status = make_curves(r, error);
+    if (status != AG_OK) return status;
+    if (!s->quiet) {
+        printf("%s: %" PRId64 " parameters, %" PRId64 " characters", s->program, nn_params_elements(r->params),
+               r->vocabulary.n);
+        if (r->text.n > 0)
+            printf("; a text of %" PRId64 " to learn from, and %" PRId64 " held out", r->held_from,
+                   r->text.n - r->held_from);
+        printf("\n");
+    }
+    if (!r->resumes) return s->load ? nn_params_load(r->params, s->load, error) : AG_OK;
+    status = resume(r, error);
+    if (status == AG_OK && !s->quiet)
+        printf("going on after step %" PRId64 ", from %s\n", nn_optim_steps(r->optim), s->checkpoint);
+    return status;
+}
+
+/* ---- between the parts -------------------------------------------------------------------------------------- */
+
+void char_run_forget(char_run *r) {
+    for (int i = 0; i < r->states; i++) r->state[i] = (ag_value){0};
+}
+
+ag_status char_run_rewind(char_run *r, ag_status status, ag_error *error) {
+    const ag_status recorded = ag_tape_rewind_keeping(r->tape, r->start, r->state, r->states);
+    return recorded == AG_OK ? status : ag_fail(error, recorded, "%s", ag_tape_message(r->tape));
+}
+
+/* Seeds on the command line are below 2^63. */
+uint64_t char_run_batch_seed(const char_run *r) { return (uint64_t)r->set.seed | UINT64_C(1) << 63; }
+
+/* Batches take counters below 2^63: fewer than 2^31 of them, 2^32 each. */
+ag_random char_run_draws(const char_run *r) {
+    return (ag_random){.seed = char_run_batch_seed(r), .counter = UINT64_C(1) << 63};
+}
+
+/* ---- the end ------------------------------------------------------------------------------------------------ */
+
+static ag_status save(const char_run *r, ag_error *error) {
+    const char *const metadata[] = {"program", r->set.program, NULL};
+    if (!r->set.save) return AG_OK;
+    const ag_status status = nn_params_save(r->params, r->set.save, metadata, error);
+    if (status == AG_OK && !r->set.quiet) printf("saved %s\n", r->set.save);
+    return status;
+}
+
+static ag_status plot(const char_run *r, ag_error *error) {
+    if (!r->set.plot) return AG_OK;
+    const chart losses = {
+        "Loss (nats a character)",
+        "step",
+        false,
+        2,
+        {{"training", r->curve[0], r->curve[1], r->points}, {"held out", r->curve[0], r->curve[2], r->points}}};
+    const ag_status status = charts_write(r->set.plot, &losses, 1, error);
+    if (status == AG_OK && !r->set.quiet) printf("drew %s\n", r->set.plot);
+    return status;
+}
+
+static ag_status report(char_run *r, ag_error *error) {
+    if (r->set.quiet || r->text.n == 0) return AG_OK;
+    ag_status status = AG_OK;
+    if (isnan(r->held_out)) status = char_run_measure(r, &r->held_out, error);
+    if (status != AG_OK) return status;
+    if (!isnan(r->loss)) printf("training loss %.4f, ", r->loss);
+    printf("held-out loss %.4f nats a character\n\n", r->held_out);
+    return AG_OK;
+}
+
+/* A file that cannot be written spoils neither the other one nor the report, after which it is said. */
+ag_status char_run_finish(char_run *r, ag_error *error) {
+    ag_error unsaved = {0}, undrawn = {0};
+    const ag_status saved = save(r, &unsaved), drawn = plot(r, &undrawn);
+    ag_status status = report(r, error);
+    if (status == AG_OK) status = char_run_write(r, error);
+    complain(r, &unsaved);
+    complain(r, &undrawn);
+    return status != AG_OK ? status : saved != AG_OK ? saved : drawn != AG_OK ? drawn : r->kept;
+}
+
+int char_run_end(char_run *r, ag_status status, const ag_error *error) {
+    complain(r, error);
+    for (int i = 0; i < 3; i++) ag_release(r->curve[i], (size_t)r->stretches * sizeof *r->curve[i]);
+    text_batch_clear(&r->batch);
+    text_batch_clear(&r->piece);
+    ag_tape_free(r->tape);
+    nn_optim_free(r->optim);
+    nn_params_free(r->params);
+    nn_module_free(r->net);
+    vocabulary_clear(&r->vocabulary);
+    text_clear(&r->prompt);
+    text_clear(&r->text);
+    return status != AG_OK ? EXIT_FAILURE : interrupted ? EXIT_INTERRUPTED : EXIT_SUCCESS;
+}
