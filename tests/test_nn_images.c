@@ -1,9 +1,8 @@
 /* images: PGM and PPM files and folders of them are read whole, or refused by name. */
 #define _XOPEN_SOURCE 700 /* mkdtemp, mkfifo */
-#include <nn/nn.h>
+#include "nn_support.h"
 
 #include "support/folder.h"
-#include "support/support.h"
 
 static const char grey[] = "P5\n# two by three\n3 2 # wide, high\n255\n\0\x33\x66\x99\xCC\xFF";
 enum { GREY = sizeof grey - 1 };
@@ -52,11 +51,67 @@ START_TEST(headers_that_lie_are_refused) {
             ck_assert_int_eq(status_of(text, (size_t)n), AG_ERROR_FORMAT);
         }
     }
-    static const char *const others[] = {"P2 1 1 255\n7",   "P4 1 1\n7",        "P7",
+    static const char *const others[] = {"P1 1 1\n1",       "P4 1 1\n7",        "P7",
                                          "GIF89a",          "P51 1 1\n1",       "P5 1 1 7\n\x08",
                                          "P5 1 1 255#x\n7", "P5 1 1 65536\n77", "P5#"};
     for (size_t i = 0; i < sizeof others / sizeof *others; i++)
         ck_assert_msg(status_of(others[i], strlen(others[i])) == AG_ERROR_FORMAT, "%s", others[i]);
+}
+END_TEST
+
+START_TEST(plain_pictures_are_numbers_in_text) {
+    static const char *const greys[] = {"P2\n# two by three\n3 2 # wide, high\n255\n0 51 102\n153 204 255\n",
+                                        "P2 3 2 255 0 51 102 153 204 255",
+                                        "P2 3 2 5#five\n0\t1\v2\f3\r4\n#all but one\n5#done",
+                                        "P2 3 2 5 00 01 002 0000000000000000000000003 4 5   \n# the end"};
+    for (size_t k = 0; k < sizeof greys / sizeof *greys; k++) {
+        file_put(in_folder("x"), greys[k], strlen(greys[k]));
+        ag_error error = {0};
+        ag_tensor *x = nn_image_read(in_folder("x"), &error);
+        ck_assert_msg(x != NULL, "%s: %s", greys[k], error.message);
+        const int64_t *dim = ag_tensor_meta(x)->dim;
+        ck_assert(ag_tensor_meta(x)->rank == 3 && dim[0] == 1 && dim[1] == 2 && dim[2] == 3);
+        const double step = k < 2 ? 51 : 1, most = 5 * step;
+        for (int i = 0; i < 6; i++) ck_assert(ag_tensor_get(x, i) == (double)((float)(step * i) / (float)most));
+        ag_tensor_free(x);
+    }
+    static const char colour[] = "P3 2 1 65535 0 32768 65535 1 2 3\n";
+    file_put(in_folder("x"), colour, sizeof colour - 1);
+    ag_tensor *x = nn_image_read(in_folder("x"), NULL);
+    ck_assert_ptr_nonnull(x);
+    static const double samples[] = {0, 1, 32768, 2, 65535, 3};
+    for (int i = 0; i < 6; i++) ck_assert(ag_tensor_get(x, i) == (double)((float)samples[i] / 65535.0f));
+    ag_tensor_free(x);
+}
+END_TEST
+
+START_TEST(plain_pictures_that_lie_are_refused) {
+    static const char whole[] = "P3 2 1 9 1 2 3 4 5 6";
+    for (size_t n = 0; n < sizeof whole; n++)
+        ck_assert_int_eq(status_of(whole, n), n == sizeof whole - 1 ? AG_OK : AG_ERROR_FORMAT);
+    static const char *const wrong[] = {"P2 2 1 9 1 10",
+                                        "P2 2 1 9 1 -1",
+                                        "P2 2 1 9 1 +1",
+                                        "P2 2 1 9 1 1.5",
+                                        "P2 2 1 9 1 x",
+                                        "P2 2 1 9 1 2 3",
+                                        "P2 2 1 9 1 2x",
+                                        "P2 2 1 9 12",
+                                        "P2 2 1 9 1,2",
+                                        "P2 2 1 9",
+                                        "P2 2 1 9 # 1 2\n",
+                                        "P2 2 1 9 1 #2",
+                                        "P2 0 1 9 1",
+                                        "P2 1 1 0 0",
+                                        "P2 1 1 65536 1",
+                                        "P2 16777216 16777216 9 1",
+                                        "P3 1 1 9 1 2 3 P3 1 1 9 1 2 3",
+                                        "P21 1 9 1",
+                                        "P2 1 1 9 18446744073709551617"};
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++)
+        ck_assert_msg(status_of(wrong[i], strlen(wrong[i])) == AG_ERROR_FORMAT, "%s", wrong[i]);
+    ck_assert_int_eq(status_of("P2 1 1 9 1\0", 11), AG_ERROR_FORMAT);
+    ck_assert_int_eq(status_of("P2 1 1 9\0001", 10), AG_ERROR_FORMAT);
 }
 END_TEST
 
@@ -122,6 +177,62 @@ START_TEST(a_picture_that_differs_is_refused_by_name) {
 }
 END_TEST
 
+START_TEST(a_folder_is_a_source_that_reads_when_asked) {
+    nn_image_source s;
+    ag_error error = {0};
+    ck_assert_msg(nn_image_source_open(folder, &s, &error) == AG_OK, "%s", error.message);
+    ck_assert_int_eq(s.classes, 3);
+    ck_assert_str_eq(s.class_names[2], "eel");
+    ck_assert_ptr_null(s.class_names[3]);
+    ck_assert_int_eq(nn_source_size(&s.source), 3);
+    file_put(in_folder("eel/c.pgm"), "P2 1 1 255 7", 12); /* after it was opened */
+    for (int ahead = 0; ahead < 2; ahead++) {
+        nn_batcher *b = nn_batcher_of(&s.source, &(nn_batcher_options){.batch = 2, .prefetch = ahead}, NULL);
+        static const double expected[] = {'a', 'b', 7}, label[] = {0, 0, 2};
+        int64_t seen = 0;
+        for (ag_tensor *x, *y; nn_batcher_next(b, &x, &y);) {
+            ck_assert_int_eq(ag_tensor_meta(x)->rank, 4);
+            for (int64_t i = 0; i < ag_tensor_meta(x)->dim[0]; i++, seen++) {
+                ck_assert(ag_tensor_get(x, i) == (double)((float)expected[seen] / 255.0f));
+                ck_assert(ag_tensor_get(y, i) == label[seen]);
+            }
+        }
+        ck_assert_int_eq(seen, 3);
+        nn_batcher_free(b);
+    }
+    unlink(in_folder("cat/b.pgm"));
+    nn_batcher *b = nn_batcher_of(&s.source, &(nn_batcher_options){.batch = 1, .prefetch = 1}, NULL);
+    ck_assert(nn_batcher_next(b, &(ag_tensor *){NULL}, NULL));
+    ck_assert(!nn_batcher_next(b, &(ag_tensor *){NULL}, NULL));
+    ck_assert_int_eq(nn_batcher_status(b, &error), AG_ERROR_IO);
+    ck_assert_ptr_eq(strstr(error.message, "sample 1: "), error.message);
+    ck_assert_ptr_nonnull(strstr(error.message, "cat/b.pgm"));
+    nn_batcher_free(b);
+    nn_image_source_clear(&s);
+    nn_image_source_clear(&s);
+    ck_assert_int_eq(nn_source_size(&s.source), 0);
+    ck_assert_int_eq(nn_image_source_open(in_folder("cat"), &s, &error), AG_ERROR_FORMAT);
+    ck_assert_int_eq(nn_source_size(&s.source), 0);
+    ck_assert_int_eq(nn_image_source_open(in_folder("none"), &s, &error), AG_ERROR_IO);
+}
+END_TEST
+
+static bool read_each(void) {
+    nn_image_source s;
+    bool done = nn_image_source_open(folder, &s, NULL) == AG_OK;
+    for (int64_t i = 0; i < nn_source_size(&s.source) && done; i++) {
+        nn_sample sample;
+        ag_random draws = {0, 0};
+        done = nn_source_sample(&s.source, i, &draws, &sample, NULL) == AG_OK;
+        nn_sample_clear(&sample);
+    }
+    nn_image_source_clear(&s);
+    return done;
+}
+
+START_TEST(no_allocation_that_fails_in_a_source_leaves_anything) { test_every_allocation(read_each); }
+END_TEST
+
 START_TEST(without_memory_nothing_is_read_and_nothing_leaks) {
     counting_allocator_install();
     for (long k = 1;; k++) {
@@ -148,12 +259,16 @@ Suite *nn_images_suite(void) {
     tcase_add_test(one, grey_and_colour_pictures_become_planes);
     tcase_add_test(one, a_picture_cut_or_lengthened_is_refused);
     tcase_add_test(one, headers_that_lie_are_refused);
+    tcase_add_test(one, plain_pictures_are_numbers_in_text);
+    tcase_add_test(one, plain_pictures_that_lie_are_refused);
     tcase_add_test(one, what_is_no_readable_file_is_an_error);
     suite_add_tcase(s, one);
     TCase *many = tcase_create("folders");
     tcase_add_checked_fixture(many, make_classes, remove_classes);
     tcase_add_test(many, a_folder_is_read_in_the_order_of_names);
     tcase_add_test(many, a_picture_that_differs_is_refused_by_name);
+    tcase_add_test(many, a_folder_is_a_source_that_reads_when_asked);
+    tcase_add_test(many, no_allocation_that_fails_in_a_source_leaves_anything);
     tcase_add_test(many, without_memory_nothing_is_read_and_nothing_leaks);
     suite_add_tcase(s, many);
     return s;
