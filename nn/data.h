@@ -39,6 +39,16 @@ NN_API ag_status nn_dataset_rows(const nn_dataset *d, int64_t first, int64_t las
  *          label of 10 or more, no pixels) */
 NN_API ag_status nn_dataset_idx(const char *images, const char *labels, nn_dataset *out,
                                 ag_error *error) AG_WARN_UNUSED;
+/** Arrays in NumPy's files: x, and y unless it is NULL, in a file each. Elements keep the type that ag_npy_read gives
+ *  them: whole numbers are i64.
+ *  Shapes: x (n, ...); y (n)
+ *  Errors: those of ag_npy_read; AG_ERROR_SHAPE (x has rank 0, or y is not one number a row). On error *out is empty */
+NN_API ag_status nn_dataset_npy(const char *x, const char *y, nn_dataset *out, ag_error *error) AG_WARN_UNUSED;
+/** The same of two arrays in one archive (.npz), by their names; y NULL: none.
+ *  Errors: those of ag_npz_read; AG_ERROR_NAME (no array of that name; lists those there are); AG_ERROR_SHAPE, as above
+ *  Memory: the whole archive beside the result, while it reads */
+NN_API ag_status nn_dataset_npz(const char *path, const char *x, const char *y, nn_dataset *out,
+                                ag_error *error) AG_WARN_UNUSED;
 /** MNIST or Fashion-MNIST in a folder, names as published, ".gz" or not. With the four files: train and test. With
  *  the t10k pair only: its first 8,000 train, the rest test.
  *  Shapes: as nn_dataset_idx, with the same number of pixels in train and test
