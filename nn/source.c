@@ -130,7 +130,8 @@ static void gather(ag_tensor *to, const ag_tensor *from, const int64_t *index, i
 
 static ag_status dataset_batch(nn_source *s, const int64_t *index, int64_t n, nn_sample *out, ag_error *error) {
     const nn_dataset *d = dataset_of(s);
-    const ag_status status = nnx_dataset_reserve(d, n, out, error);
+    ag_status status = nnx_dataset_check(d, error);
+    if (!status) status = nnx_dataset_reserve(d, n, out, error);
     if (status) return status;
     gather(out->x, d->x, index, n);
     if (d->y) gather(out->y, d->y, index, n);
@@ -171,8 +172,28 @@ static ag_status subset_sample(nn_source *s, int64_t i, ag_random *draws, nn_sam
     return ag_fail(error, status, "number %" PRId64 " behind the subset: %s", of->index[i], own.message);
 }
 
+/* As the source behind does it: with its numbers. */
+static ag_status subset_batch(nn_source *s, const int64_t *index, int64_t n, nn_sample *out, ag_error *error) {
+    const nn_subset_source *of = (nn_subset_source *)s;
+    const int64_t size = nn_source_size(of->from);
+    const size_t bytes = (size_t)n * sizeof *index;
+    int64_t *behind = ag_alloc(bytes); /* (n) */
+    if (!behind) return ag_fail(error, AG_ERROR_MEMORY, "numbers of %" PRId64 " samples", n);
+    ag_status status = AG_OK;
+    for (int64_t i = 0; i < n && !status; i++) {
+        behind[i] = of->index[index[i]];
+        if (behind[i] < 0 || behind[i] >= size)
+            status = ag_fail(error, AG_ERROR_INDEX,
+                             "sample %" PRId64 ": number %" PRId64 " behind the subset: the source has %" PRId64,
+                             index[i], behind[i], size);
+    }
+    if (!status) status = of->from->batch(of->from, behind, n, out, error);
+    ag_release(behind, bytes);
+    return status;
+}
+
 nn_subset_source nn_source_subset(nn_source *from, const int64_t *index, int64_t n) {
-    return (nn_subset_source){{subset_size, subset_sample, NULL}, from, index, n};
+    return (nn_subset_source){{subset_size, subset_sample, from->batch ? subset_batch : NULL}, from, index, n};
 }
 
 static int64_t concat_size(nn_source *s) {

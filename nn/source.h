@@ -98,7 +98,8 @@ typedef struct nn_mapped_source {
 } nn_mapped_source;
 NN_API nn_mapped_source nn_source_mapped(nn_source *from, nn_transform *transform, void *user);
 
-/** Some samples of another source, in an order of their own; one may come several times. Sample i is index[i] of it. */
+/** Some samples of another source, in an order of their own; one may come several times. Sample i is index[i] of it. Folds
+ *  of a cross-validation are two of these over one dataset, without a copy. */
 typedef struct nn_subset_source {
     nn_source source, *from;
     const int64_t *index; /* (n), borrowed */

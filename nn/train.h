@@ -118,7 +118,8 @@ typedef struct nn_fit_options {
 } nn_fit_options;
 
 /** Train a network. The watched loss is that of validation, where there is a set, or else that of training. Epochs are
- *  appended to `history`. Steps that the optimiser did before count for the schedule.
+ *  appended to `history`. Steps that the optimiser did before count for the schedule. The sources of training and of
+ *  validation may be one: they are never asked at the same time.
  *  Errors: AG_ERROR_VALUE (no network, params, optimiser, loss, history, or data; no epochs; a batch, first, patience,
  *          prefetch, margin or clip below 0; a set of data given twice; too many metrics; a history with other
  *          metrics; a schedule that nn_schedule_check refuses; with drop_last, fewer samples than a batch),

@@ -217,6 +217,45 @@ START_TEST(a_folder_is_a_source_that_reads_when_asked) {
 }
 END_TEST
 
+/* The source that the manual shows (source.h), as it stands there. */
+typedef struct scans {
+    nn_source source;
+    char **path;
+    const double *age;
+    int64_t n;
+} scans;
+
+static int64_t scans_size(nn_source *s) { return ((scans *)s)->n; }
+static ag_status scans_sample(nn_source *s, int64_t i, ag_random *draws, nn_sample *out, ag_error *error) {
+    const scans *of = (scans *)s;
+    (void)draws;
+    out->x = nn_image_read(of->path[i], error);
+    out->y = out->x ? ag_tensor_from(AG_F32, 0, NULL, &of->age[i], error) : NULL;
+    return out->y ? AG_OK : error->status;
+}
+
+START_TEST(the_source_of_the_manual_works) {
+    nn_image_source s;
+    ag_error error = {0};
+    ck_assert_int_eq(nn_image_source_open(folder, &s, &error), AG_OK);
+    const double age[] = {31, 42, 53};
+    scans mine = {{scans_size, scans_sample, NULL}, s.path, age, s.n};
+    nn_augment change = {.shift = 2, .flip = true};
+    nn_mapped_source changed = nn_source_mapped(&mine.source, nn_augment_sample, &change);
+    nn_batcher *b = nn_batcher_of(&changed.source, &(nn_batcher_options){.shuffle = true, .prefetch = 2}, &error);
+    ck_assert_msg(b != NULL, "%s", error.message);
+    ag_tensor *x, *y;
+    int64_t n;
+    ck_assert(nn_batcher_next(b, &x, &y));
+    const int64_t *index = nn_batcher_index(b, &n);
+    ck_assert_int_eq(n, 3);
+    ck_assert_int_eq(ag_tensor_meta(x)->rank, 4);
+    for (int i = 0; i < 3; i++) ck_assert(ag_tensor_get(y, i) == age[index[i]]);
+    nn_batcher_free(b);
+    nn_image_source_clear(&s);
+}
+END_TEST
+
 static bool read_each(void) {
     nn_image_source s;
     bool done = nn_image_source_open(folder, &s, NULL) == AG_OK;
@@ -268,6 +307,7 @@ Suite *nn_images_suite(void) {
     tcase_add_test(many, a_folder_is_read_in_the_order_of_names);
     tcase_add_test(many, a_picture_that_differs_is_refused_by_name);
     tcase_add_test(many, a_folder_is_a_source_that_reads_when_asked);
+    tcase_add_test(many, the_source_of_the_manual_works);
     tcase_add_test(many, no_allocation_that_fails_in_a_source_leaves_anything);
     tcase_add_test(many, without_memory_nothing_is_read_and_nothing_leaks);
     suite_add_tcase(s, many);

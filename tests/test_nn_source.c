@@ -101,6 +101,65 @@ START_TEST(parts_and_sums_of_sources_keep_their_order) {
 }
 END_TEST
 
+START_TEST(a_part_of_a_dataset_is_gathered_by_rows) {
+    nn_dataset d;
+    ck_assert_int_eq(nn_dataset_blobs(20, 3, 4, 1, 2, &d, NULL), AG_OK);
+    static int64_t chosen[] = {19, 3, 3, 0, 7, 11, 5};
+    nn_dataset_source s = nn_source_of_dataset(&d), one_by_one = s;
+    one_by_one.source.batch = NULL;
+    nn_subset_source quick = nn_source_subset(&s.source, chosen, 7),
+                     slow = nn_source_subset(&one_by_one.source, chosen, 7);
+    ck_assert(quick.source.batch && !slow.source.batch);
+    const nn_batcher_options o = {.batch = 3, .shuffle = true, .seed = 2};
+    nn_batcher *a = nn_batcher_of(&quick.source, &o, NULL), *b = nn_batcher_of(&slow.source, &o, NULL);
+    ag_tensor *x[2], *y[2];
+    for (int k = 0; k < 3; k++) {
+        ck_assert(nn_batcher_next(a, &x[0], &y[0]) && nn_batcher_next(b, &x[1], &y[1]));
+        ck_assert(ag_meta_same_shape(ag_tensor_meta(x[0]), ag_tensor_meta(x[1])));
+        ck_assert_mem_eq(ag_tensor_data(x[0]), ag_tensor_data(x[1]), ag_meta_bytes(ag_tensor_meta(x[0])));
+        ck_assert_mem_eq(ag_tensor_data(y[0]), ag_tensor_data(y[1]), ag_meta_bytes(ag_tensor_meta(y[0])));
+    }
+    ck_assert(!nn_batcher_next(a, &x[0], NULL) && !nn_batcher_next(b, &x[0], NULL));
+    ag_error error = {0};
+    chosen[4] = 20;
+    nn_batcher_start(a, 1);
+    while (nn_batcher_next(a, &x[0], NULL)) continue;
+    ck_assert_int_eq(nn_batcher_status(a, &error), AG_ERROR_INDEX);
+    ck_assert_ptr_nonnull(strstr(error.message, "sample 4: number 20 behind the subset"));
+    chosen[4] = -1;
+    nn_batcher_start(a, 1);
+    while (nn_batcher_next(a, &x[0], NULL)) continue;
+    ck_assert_int_eq(nn_batcher_status(a, &error), AG_ERROR_INDEX);
+    nn_batcher_free(a);
+    nn_batcher_free(b);
+    const nn_dataset odd = {d.x, d.x};
+    s = nn_source_of_dataset(&odd);
+    quick = nn_source_subset(&s.source, chosen, 2);
+    a = nn_batcher_of(&quick.source, &o, NULL);
+    ck_assert(!nn_batcher_next(a, &x[0], NULL));
+    ck_assert_int_eq(nn_batcher_status(a, NULL), AG_ERROR_SHAPE);
+    nn_batcher_free(a);
+    nn_dataset_clear(&d);
+}
+END_TEST
+
+static bool take_part(void) {
+    static const int64_t chosen[] = {4, 3, 3, 0, 1};
+    nn_dataset d;
+    if (nn_dataset_moons(5, 0, 1, &d, NULL) != AG_OK) return false;
+    nn_dataset_source s = nn_source_of_dataset(&d);
+    nn_subset_source part = nn_source_subset(&s.source, chosen, 5);
+    nn_batcher *b = nn_batcher_of(&part.source, &(nn_batcher_options){.batch = 3}, NULL);
+    while (b && nn_batcher_next(b, &(ag_tensor *){NULL}, NULL)) continue;
+    const bool done = b && nn_batcher_status(b, NULL) == AG_OK;
+    nn_batcher_free(b);
+    nn_dataset_clear(&d);
+    return done;
+}
+
+START_TEST(no_allocation_that_fails_in_a_part_leaves_anything) { test_every_allocation(take_part); }
+END_TEST
+
 /* x := (x[0] + a draw), y left; `user` counts. */
 static ag_status add_noise(void *user, ag_random *draws, nn_sample *sample, ag_error *error) {
     ++*(int *)user;
@@ -365,6 +424,8 @@ Suite *nn_source_suite(void) {
     tcase_add_test(sources, every_seed_epoch_and_sample_has_draws_of_its_own);
     tcase_add_test(sources, rows_of_a_dataset_are_samples);
     tcase_add_test(sources, parts_and_sums_of_sources_keep_their_order);
+    tcase_add_test(sources, a_part_of_a_dataset_is_gathered_by_rows);
+    tcase_add_test(sources, no_allocation_that_fails_in_a_part_leaves_anything);
     tcase_add_test(sources, transforms_draw_from_the_samples_own_stream);
     suite_add_tcase(s, sources);
     TCase *augmented = tcase_create("augmentation");
