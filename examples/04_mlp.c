@@ -12,7 +12,6 @@
 #include <nn/nn.h>
 
 #include "support/boundary_picture.h"
-#include "support/picture.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -127,7 +126,7 @@ int main(int argc, char **argv) {
     moons m = {0};
     ag_error error = {0};
     nn_confusion confusion = {0};
-    ag_status status = path ? picture_check(path, &error) : AG_OK;
+    ag_status status = path ? nn_picture_check(path, &error) : AG_OK;
     if (status == AG_OK) status = prepare(&m, &error);
     for (int step = 0; step <= STEPS && status == AG_OK; step++) {
         double loss;

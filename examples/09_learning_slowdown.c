@@ -17,7 +17,6 @@
 #include <nn/nn.h>
 
 #include "support/book_options.h"
-#include "support/chart.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -103,19 +102,15 @@ static void print(const history *q, const history *c, const history *fast) {
 static ag_status draw(const char *path, const history *q, const history *c, ag_error *error) {
     double epoch[POINTS];
     for (int i = 0; i < POINTS; i++) epoch[i] = i;
-    const chart charts[] = {
-        {"Quadratic cost, rate 0.15",
-         "epoch",
-         false,
-         2,
-         {{"output", epoch, q->output, POINTS}, {"cost", epoch, q->cost, POINTS}}},
-        {"Cross-entropy, rate 0.005",
-         "epoch",
-         false,
-         2,
-         {{"output", epoch, c->output, POINTS}, {"cost", epoch, c->cost, POINTS}}},
-    };
-    return charts_write(path, charts, 2, error);
+    const nn_curve curves[2][2] = {{{.name = "output", .x = epoch, .y = q->output, .n = POINTS},
+                                    {.name = "cost", .x = epoch, .y = q->cost, .n = POINTS}},
+                                   {{.name = "output", .x = epoch, .y = c->output, .n = POINTS},
+                                    {.name = "cost", .x = epoch, .y = c->cost, .n = POINTS}}};
+    const nn_axis time = {.name = "epoch", .whole = true}, height = {.scale = NN_SCALE_LINEAR};
+    const nn_chart charts[] = {
+        {.title = "Quadratic cost, rate 0.15", .x = time, .y = height, .curves = curves[0], .n = 2},
+        {.title = "Cross-entropy, rate 0.005", .x = time, .y = height, .curves = curves[1], .n = 2}};
+    return nn_picture_write(path, &(nn_picture){.charts = charts, .n_charts = 2}, error);
 }
 
 int main(int argc, char **argv) {

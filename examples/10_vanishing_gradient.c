@@ -13,7 +13,6 @@
 #include <nn/nn.h>
 
 #include "support/book_options.h"
-#include "support/chart.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -203,14 +202,24 @@ static ag_status draw(const char *path, const results *r, ag_error *error) {
         depth[at] = at + LEAST_DEPTH;
         for (int k = 0; k < KINDS; k++) first[k][at] = r->norm[k][at][0];
     }
-    chart charts[] = {{"|dC/dW| by layer, 30 layers deep", "layer", true, KINDS, {{0}}},
-                      {"|dC/dW| of the first layer", "hidden layers", true, KINDS, {{0}}}};
+    nn_curve curves[2][KINDS];
     for (int k = 0; k < KINDS; k++) {
         const char *name = nn_activation_name(KIND[k]);
-        charts[0].line[k] = (chart_line){name, layer, r->norm[k][DEPTHS - 1], MOST_DEPTH};
-        charts[1].line[k] = (chart_line){name, depth, first[k], DEPTHS};
+        curves[0][k] = (nn_curve){.name = name, .x = layer, .y = r->norm[k][DEPTHS - 1], .n = MOST_DEPTH};
+        curves[1][k] = (nn_curve){.name = name, .x = depth, .y = first[k], .n = DEPTHS};
     }
-    return charts_write(path, charts, 2, error);
+    const nn_axis height = {.scale = NN_SCALE_LOG};
+    const nn_chart charts[] = {{.title = "|dC/dW| by layer, 30 layers deep",
+                                .x = {.name = "layer", .whole = true},
+                                .y = height,
+                                .curves = curves[0],
+                                .n = KINDS},
+                               {.title = "|dC/dW| of the first layer",
+                                .x = {.name = "hidden layers", .whole = true},
+                                .y = height,
+                                .curves = curves[1],
+                                .n = KINDS}};
+    return nn_picture_write(path, &(nn_picture){.charts = charts, .n_charts = 2}, error);
 }
 
 int main(int argc, char **argv) {

@@ -16,7 +16,6 @@
 #include <nn/nn.h>
 
 #include "support/book_options.h"
-#include "support/chart.h"
 #include "support/classifier.h"
 
 #include <math.h>
@@ -167,13 +166,16 @@ static void print_curves(const curves *c) {
 static ag_status draw(const char *path, const curves *c, ag_error *error) {
     double epoch[POINTS];
     for (int i = 0; i < POINTS; i++) epoch[i] = i;
-    chart charts[] = {{"Loss on the other digits (nats)", "epoch", false, KINDS, {{0}}},
-                      {"Accuracy", "epoch", false, KINDS, {{0}}}};
+    nn_curve loss[KINDS], accuracy[KINDS];
     for (int kind = 0; kind < KINDS; kind++) {
-        charts[0].line[kind] = (chart_line){NAME[kind], epoch, c->loss[kind], POINTS};
-        charts[1].line[kind] = (chart_line){NAME[kind], epoch, c->accuracy[kind], POINTS};
+        loss[kind] = (nn_curve){.name = NAME[kind], .x = epoch, .y = c->loss[kind], .n = POINTS};
+        accuracy[kind] = (nn_curve){.name = NAME[kind], .x = epoch, .y = c->accuracy[kind], .n = POINTS};
     }
-    return charts_write(path, charts, 2, error);
+    const nn_axis time = {.name = "epoch", .whole = true}, height = {.scale = NN_SCALE_LINEAR};
+    const nn_chart charts[] = {
+        {.title = "Loss on the other digits (nats)", .x = time, .y = height, .curves = loss, .n = KINDS},
+        {.title = "Accuracy", .x = time, .y = height, .curves = accuracy, .n = KINDS}};
+    return nn_picture_write(path, &(nn_picture){.charts = charts, .n_charts = 2}, error);
 }
 
 int main(int argc, char **argv) {

@@ -12,7 +12,6 @@
 #include <nn/nn.h>
 
 #include "support/book_options.h"
-#include "support/chart.h"
 #include "support/classifier.h"
 
 #include <stdio.h>
@@ -107,21 +106,25 @@ static void print(const history *h) {
 static ag_status draw(const char *path, const history *h, ag_error *error) {
     double epoch[POINTS];
     for (int i = 0; i < POINTS; i++) epoch[i] = i * EVERY;
-    const chart charts[] = {{"Loss (nats)",
-                             "epoch",
-                             false,
-                             4,
-                             {{"training, without dropout", epoch, h->train_loss[0], POINTS},
-                              {"test, without dropout", epoch, h->test_loss[0], POINTS},
-                              {"training, with dropout", epoch, h->train_loss[1], POINTS},
-                              {"test, with dropout", epoch, h->test_loss[1], POINTS}}},
-                            {"Accuracy on the test digits",
-                             "epoch",
-                             false,
-                             2,
-                             {{"without dropout", epoch, h->test_accuracy[0], POINTS},
-                              {"with dropout", epoch, h->test_accuracy[1], POINTS}}}};
-    return charts_write(path, charts, 2, error);
+    /* A colour for each network; what it was not trained on is dashed. */
+    const nn_curve loss[] = {
+        {.name = "training, without dropout",
+         .x = epoch,
+         .y = h->train_loss[0],
+         .n = POINTS,
+         .colour = 1,
+         .dash = 1},
+        {.name = "test, without dropout", .x = epoch, .y = h->test_loss[0], .n = POINTS, .colour = 1, .dash = 2},
+        {.name = "training, with dropout", .x = epoch, .y = h->train_loss[1], .n = POINTS, .colour = 2, .dash = 1},
+        {.name = "test, with dropout", .x = epoch, .y = h->test_loss[1], .n = POINTS, .colour = 2, .dash = 2}};
+    const nn_curve accuracy[] = {
+        {.name = "without dropout", .x = epoch, .y = h->test_accuracy[0], .n = POINTS, .colour = 1, .dash = 2},
+        {.name = "with dropout", .x = epoch, .y = h->test_accuracy[1], .n = POINTS, .colour = 2, .dash = 2}};
+    const nn_axis time = {.name = "epoch", .whole = true}, height = {.scale = NN_SCALE_LINEAR};
+    const nn_chart charts[] = {
+        {.title = "Loss (nats)", .x = time, .y = height, .curves = loss, .n = 4},
+        {.title = "Accuracy on the test digits", .x = time, .y = height, .curves = accuracy, .n = 2}};
+    return nn_picture_write(path, &(nn_picture){.charts = charts, .n_charts = 2}, error);
 }
 
 int main(int argc, char **argv) {

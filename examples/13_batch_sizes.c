@@ -13,7 +13,6 @@
 #include <nn/nn.h>
 
 #include "support/book_options.h"
-#include "support/chart.h"
 #include "support/classifier.h"
 
 #include <inttypes.h>
@@ -128,16 +127,23 @@ static void print(const history *h) {
 
 static ag_status draw(const char *path, const history *h, ag_error *error) {
     static char name[RUNS][32];
-    chart charts[] = {{"Loss by update, the first hundred", "updates", false, RUNS, {{0}}},
-                      {"Loss by second", "seconds", false, RUNS, {{0}}}};
+    nn_curve by_update[RUNS], by_second[RUNS];
     for (int r = 0; r < RUNS; r++) {
         int early = 0;
         while (early < h[r].n && h[r].updates[early] <= LEAST_UPDATES) early++;
         snprintf(name[r], sizeof name[r], "%" PRId64 " sample%s", RUN[r].batch, RUN[r].batch == 1 ? "" : "s");
-        charts[0].line[r] = (chart_line){name[r], h[r].updates, h[r].loss, early};
-        charts[1].line[r] = (chart_line){name[r], h[r].seconds, h[r].loss, h[r].n};
+        by_update[r] = (nn_curve){.name = name[r], .x = h[r].updates, .y = h[r].loss, .n = early};
+        by_second[r] = (nn_curve){.name = name[r], .x = h[r].seconds, .y = h[r].loss, .n = h[r].n};
     }
-    return charts_write(path, charts, 2, error);
+    const nn_axis height = {.scale = NN_SCALE_LINEAR};
+    const nn_chart charts[] = {
+        {.title = "Loss by update, the first hundred",
+         .x = {.name = "updates", .whole = true},
+         .y = height,
+         .curves = by_update,
+         .n = RUNS},
+        {.title = "Loss by second", .x = {.name = "seconds"}, .y = height, .curves = by_second, .n = RUNS}};
+    return nn_picture_write(path, &(nn_picture){.charts = charts, .n_charts = 2}, error);
 }
 
 int main(int argc, char **argv) {

@@ -15,7 +15,6 @@
 #include <nn/nn.h>
 
 #include "support/book_options.h"
-#include "support/chart.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -178,22 +177,27 @@ static ag_status draw(const char *path, const result *r, ag_error *error) {
         y[i] = f(x[i]);
     }
     for (int i = 0; i < SHAPES; i++) {
-        size[i] = log10((double)r[i].parameters);
+        size[i] = (double)r[i].parameters;
         best[i] = r[i].best;
         wide += SHAPE[i].width[1] == 0;
     }
-    chart charts[] = {
-        {"The function and three networks", "x", false, DRAWN + 1, {{"sin(x) + 0.3 sin(5 x)", x, y, BETWEEN}}},
-        {"Error, best of the seeds", "log10 of the number of parameters", true, 3, {{0}}},
-    };
+    nn_curve curves[DRAWN + 1] = {{.name = "sin(x) + 0.3 sin(5 x)", .x = x, .y = y, .n = BETWEEN}};
     for (int i = 0; i < DRAWN; i++) {
         shape_text(&SHAPE[drawn[i]], name[i], sizeof name[i]);
-        charts[0].line[i + 1] = (chart_line){name[i], x, r[drawn[i]].curve, BETWEEN};
+        curves[i + 1] = (nn_curve){.name = name[i], .x = x, .y = r[drawn[i]].curve, .n = BETWEEN};
     }
-    charts[1].line[0] = (chart_line){"one hidden layer", size, best, wide};
-    charts[1].line[1] = (chart_line){"two", size + wide, best + wide, 3};
-    charts[1].line[2] = (chart_line){"three", size + wide + 3, best + wide + 3, SHAPES - wide - 3};
-    return charts_write(path, charts, 2, error);
+    const nn_curve errors[] = {
+        {.name = "one hidden layer", .x = size, .y = best, .n = wide},
+        {.name = "two", .x = size + wide, .y = best + wide, .n = 3},
+        {.name = "three", .x = size + wide + 3, .y = best + wide + 3, .n = SHAPES - wide - 3}};
+    const nn_chart charts[] = {
+        {.title = "The function and three networks", .x = {.name = "x"}, .curves = curves, .n = DRAWN + 1},
+        {.title = "Error, best of the seeds",
+         .x = {.name = "parameters", .scale = NN_SCALE_LOG},
+         .y = {.scale = NN_SCALE_LOG},
+         .curves = errors,
+         .n = 3}};
+    return nn_picture_write(path, &(nn_picture){.charts = charts, .n_charts = 2}, error);
 }
 
 int main(int argc, char **argv) {

@@ -16,7 +16,6 @@
 #include "support/digits_settings.h"
 #include "support/interrupt.h"
 #include "support/output.h"
-#include "support/picture.h"
 #include "support/progress.h"
 #include "support/training_picture.h"
 
@@ -310,7 +309,7 @@ static ag_status finish(run *r, ag_error *error) {
 static ag_status check_outputs(const settings *s, ag_error *error) {
     ag_status status = s->save ? output_check(s->save, error) : AG_OK;
     if (status == AG_OK && s->checkpoint) status = output_check(s->checkpoint, error);
-    if (status == AG_OK && s->plot) status = picture_check(s->plot, error);
+    if (status == AG_OK && s->plot) status = nn_picture_check(s->plot, error);
     return status;
 }
 

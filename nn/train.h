@@ -65,6 +65,12 @@ NN_API void nn_history_clear(nn_history *h);
  *  Errors: AG_ERROR_IO (with the reason), AG_ERROR_MEMORY
  *  Source: RFC 4180, with plain line ends */
 NN_API ag_status nn_history_csv(const nn_history *h, const char *path, ag_error *error) AG_WARN_UNUSED;
+/** The curves as a picture, PNG or SVG by the ending of its name (picture.h): the loss, logarithmic where its range asks
+ *  for it; metrics, those between 0 and 1 in one chart; the learning rate where it changed. An epoch's numbers stand
+ *  behind it: those of the first at 1.
+ *  Edges:  no epochs give empty charts
+ *  Errors: those of nn_picture_check and nn_picture_write: AG_ERROR_UNSUPPORTED in a build without cairo */
+NN_API ag_status nn_history_plot(const nn_history *h, const char *path, ag_error *error) AG_WARN_UNUSED;
 
 /* ---- the loop --------------------------------------------------------------------------------------------- */
 

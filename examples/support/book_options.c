@@ -4,7 +4,8 @@
 #include "book_options.h"
 
 #include "args.h"
-#include "picture.h"
+
+#include <nn/nn.h>
 
 #include <getopt.h>
 #include <inttypes.h>
@@ -33,7 +34,7 @@ static void list(const book_options *o, struct option *options) {
 /* Whether the picture can be written is said before the work that it will show. */
 static bool plot_possible(const book_options *o, int *exit_status) {
     ag_error error = {0};
-    if (!o->plot || !*o->plot || picture_check(*o->plot, &error) == AG_OK) return true;
+    if (!o->plot || !*o->plot || nn_picture_check(*o->plot, &error) == AG_OK) return true;
     fprintf(stderr, "%s: %s\n", o->program, error.message);
     *exit_status = EXIT_FAILURE;
     return false;

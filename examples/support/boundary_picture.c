@@ -1,8 +1,6 @@
 /* boundary_picture: see boundary_picture.h. */
 #include "boundary_picture.h"
 
-#include "picture.h"
-
 #include <math.h>
 #include <string.h>
 
@@ -41,80 +39,29 @@ ag_status plane_print(FILE *out, const plane *p, const nn_dataset *d, ag_error *
     return AG_OK;
 }
 
-#ifndef GRADUS_HAVE_CAIRO
+/* The samples of a class as points: they go to x and y, from `at` on. */
+static nn_curve samples_of(const nn_dataset *d, int64_t label, const char *name, double *x, double *y,
+                           int64_t at) {
+    const float *place = ag_tensor_data(d->x);   /* (n, 2) */
+    const int64_t *class = ag_tensor_data(d->y); /* (n)    */
+    nn_curve c = {.name = name, .x = x + at, .y = y + at, .points = true};
+    for (int64_t i = 0; i < nn_dataset_size(d); i++) {
+        if (class[i] != label) continue;
+        x[at + c.n] = place[2 * i];
+        y[at + c.n++] = place[2 * i + 1];
+    }
+    return c;
+}
 
 ag_status plane_draw(const char *path, const plane *p, const nn_dataset *d, ag_error *error) {
-    (void)p, (void)d;
-    return picture_check(path, error); /* says that this build has no cairo */
-}
-
-#else
-
-enum { WIDTH = 720, COLOUR_0 = 0x2266aa, COLOUR_1 = 0xdd7722, WHITE = 0xffffff };
-
-/* Between two colours, channel by channel: t = 0 gives `from`. */
-static uint32_t blend(uint32_t from, uint32_t to, double t) {
-    uint32_t mixed = 0;
-    for (int shift = 0; shift < 24; shift += 8) {
-        const double a = from >> shift & 255, b = to >> shift & 255;
-        mixed |= (uint32_t)lround(a + t * (b - a)) << shift;
-    }
-    return mixed;
-}
-
-/* The boundary runs between neighbours that lie on different sides. */
-static void draw_boundary(picture *p, const plane *v, double height) {
-    const double w = (double)WIDTH / v->columns, h = height / v->rows;
-    for (int r = 0; r < v->rows; r++) {
-        for (int c = 0; c < v->columns; c++) {
-            const double *here = &v->belief[(size_t)r * (size_t)v->columns + (size_t)c];
-            if (c + 1 < v->columns && (here[0] > 0.5) != (here[1] > 0.5)) {
-                cairo_move_to(p->cairo, (c + 1) * w, r * h);
-                cairo_line_to(p->cairo, (c + 1) * w, (r + 1) * h);
-            }
-            if (r + 1 < v->rows && (here[0] > 0.5) != (here[v->columns] > 0.5)) {
-                cairo_move_to(p->cairo, c * w, (r + 1) * h);
-                cairo_line_to(p->cairo, (c + 1) * w, (r + 1) * h);
-            }
-        }
-    }
-    picture_colour(p, 0x222222);
-    cairo_set_line_width(p->cairo, 1.5);
-    cairo_stroke(p->cairo);
-}
-
-static void draw_samples(picture *p, const plane *v, const nn_dataset *d, double height) {
-    const float *x = ag_tensor_data(d->x);   /* (n, 2) */
-    const int64_t *y = ag_tensor_data(d->y); /* (n)    */
-    for (int64_t i = 0; i < nn_dataset_size(d); i++) {
-        cairo_arc(p->cairo, WIDTH * (x[2 * i] - v->left) / (v->right - v->left),
-                  height * (v->top - x[2 * i + 1]) / (v->top - v->bottom), 3.5, 0, 6.2832);
-        picture_colour(p, y[i] ? COLOUR_1 : COLOUR_0);
-        cairo_fill_preserve(p->cairo);
-        picture_colour(p, WHITE);
-        cairo_set_line_width(p->cairo, 0.8);
-        cairo_stroke(p->cairo);
-    }
-}
-
-ag_status plane_draw(const char *path, const plane *v, const nn_dataset *d, ag_error *error) {
-    const double height = floor(WIDTH * (v->top - v->bottom) / (v->right - v->left));
-    uint32_t *rgb = ag_alloc(cells(v) * sizeof *rgb); /* (rows, columns) */
-    if (!rgb) return ag_fail(error, AG_ERROR_MEMORY, "picture of %d x %d cells", v->columns, v->rows);
-    for (size_t i = 0; i < cells(v); i++) {
-        const double side = 2 * v->belief[i] - 1; /* -1: class 0, 1: class 1 */
-        rgb[i] = blend(WHITE, side > 0 ? COLOUR_1 : COLOUR_0, 0.5 * fabs(side));
-    }
-    picture p;
-    ag_status status = picture_begin(&p, path, WIDTH, height, error);
-    if (status == AG_OK) {
-        picture_cells(&p, 0, 0, WIDTH, height, rgb, v->columns, v->rows);
-        draw_boundary(&p, v, height);
-        draw_samples(&p, v, d, height);
-        status = picture_end(&p, error);
-    }
-    ag_release(rgb, cells(v) * sizeof *rgb);
+    const size_t n = (size_t)nn_dataset_size(d);
+    double *xy = ag_alloc(2 * n * sizeof *xy); /* (2, n) */
+    if (!xy) return ag_fail(error, AG_ERROR_MEMORY, "picture of %zu samples", n);
+    const nn_curve zero = samples_of(d, 0, "class 0", xy, xy + n, 0);
+    const nn_curve classes[] = {zero, samples_of(d, 1, "class 1", xy, xy + n, zero.n)};
+    const nn_field belief = {p->belief, p->columns, p->rows, p->left, p->right, p->bottom, p->top};
+    const nn_chart chart = {.title = "Belief in class 1", .curves = classes, .n = 2, .field = &belief};
+    const ag_status status = nn_picture_write(path, &(nn_picture){.charts = &chart, .n_charts = 1}, error);
+    ag_release(xy, 2 * n * sizeof *xy);
     return status;
 }
-
-#endif

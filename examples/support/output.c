@@ -47,35 +47,3 @@ ag_status output_check(const char *path, ag_error *error) {
     ag_release_string(name);
     return AG_OK;
 }
-
-/* mkstemp's file is private; give it the mode that any new file gets. */
-static int usual_mode(int fd) {
-    const mode_t mask = umask(0);
-    umask(mask);
-    return fchmod(fd, 0666 & ~mask);
-}
-
-static bool write_all(int fd, const char *data, size_t size) {
-    while (size > 0) {
-        const ssize_t n = write(fd, data, size);
-        if (n < 0 && errno == EINTR) continue;
-        if (n < 0) return false;
-        data += n;
-        size -= (size_t)n;
-    }
-    return true;
-}
-
-ag_status output_write(const char *path, const void *data, size_t size, ag_error *error) {
-    char *name = NULL;
-    int fd = -1;
-    ag_status status = open_beside(path, &name, &fd, error);
-    if (status != AG_OK) return status;
-    const bool written = write_all(fd, data, size) && usual_mode(fd) == 0 && fsync(fd) == 0;
-    if (!written) status = fail_at(path, error);
-    if (close(fd) != 0 && status == AG_OK) status = fail_at(path, error);
-    if (status == AG_OK && rename(name, path) != 0) status = fail_at(path, error);
-    if (status != AG_OK) unlink(name);
-    ag_release_string(name);
-    return status;
-}

@@ -7,7 +7,7 @@
 /** A curve that grows. Zero-initialise; free with curve_clear. */
 typedef struct curve {
     int64_t n, room;
-    double (*at)[2]; /* (n, 2): x, y */
+    double *x, *y; /* (n) */
 } curve;
 ag_status curve_add(curve *c, double x, double y, ag_error *error) AG_WARN_UNUSED;
 void curve_clear(curve *c);
