@@ -2,15 +2,13 @@
  *
  * All that it holds is in one struct, made before the first step and released once.
  * Not here: any decision about a network - the loop knows a module, a loss and numbers to watch. */
-#define _POSIX_C_SOURCE 200809L
-
 #include "train.h"
 
 #include "clip.h"
+#include "progress_impl.h"
 
 #include <math.h>
 #include <string.h>
-#include <unistd.h>
 
 typedef struct fit {
     nn_module *net;
@@ -23,11 +21,11 @@ typedef struct fit {
     ag_tape *tape;
     char *best; /* (best_bytes) weights and buffers of the best epoch, one after the other; NULL: not kept */
     size_t best_bytes;
-    double least;     /* the watched loss of that epoch */
-    int64_t worse;    /* epochs since */
-    int64_t epoch;    /* the present one */
-    bool on_terminal; /* progress */
-    bool stop;        /* a callback's wish */
+    double least;  /* the watched loss of that epoch */
+    int64_t worse; /* epochs since */
+    int64_t epoch; /* the present one */
+    bool stop;     /* a callback's wish */
+    nnx_progress progress;
 } fit;
 
 /* ---- before the first step ---------------------------------------------------------------------------------- */
@@ -94,12 +92,13 @@ static ag_status begin(fit *f, ag_error *error) {
     f->history->metrics = o->metric_count;
     f->history->stopped = false;
     for (size_t k = 0; k < o->metric_count; k++) f->history->name[k] = o->metrics[k].name;
-    f->on_terminal = o->progress && isatty(fileno(o->progress));
+    nnx_progress_begin(&f->progress, o, nn_batcher_count(f->train), f->validation != NULL);
     f->least = INFINITY;
     return AG_OK;
 }
 
 static void end(fit *f) {
+    nnx_progress_end(&f->progress);
     ag_release(f->best, f->best_bytes);
     ag_tape_free(f->tape);
     nn_batcher_free(f->validation);
@@ -157,11 +156,11 @@ static ag_status batch(fit *f, bool training, const nn_batcher *b, pass_sums *s,
     const ag_status recorded = ag_tape_rewind(t, mark);
     if (status) return status;
     if (recorded)
-        return ag_fail(error, recorded, "nn_fit: epoch %lld, batch %lld: %s", (long long)f->epoch,
-                       (long long)s->batch, ag_tape_message(t));
+        return ag_fail(error, recorded, "nn_fit: epoch %lld, batch %lld: %s", (long long)f->epoch + 1,
+                       (long long)s->batch + 1, ag_tape_message(t));
     if (training && !isfinite(value))
         return ag_fail(error, AG_ERROR_NONFINITE, "nn_fit: epoch %lld, batch %lld: the loss is %g",
-                       (long long)f->epoch, (long long)s->batch, value);
+                       (long long)f->epoch + 1, (long long)s->batch + 1, value);
     s->loss += value * (double)rows;
     s->samples += rows;
     s->batch++;
@@ -174,51 +173,6 @@ static void read_metrics(const fit *f, double *value) {
 
 static void begin_metrics(const fit *f) {
     for (size_t k = 0; k < f->is->metric_count; k++) f->is->metrics[k].begin(f->is->metrics[k].user);
-}
-
-/* ---- what is shown ---------------------------------------------------------------------------------------------- */
-
-enum { LINE = 256 };
-
-/* On a terminal a line is written over the one before: it is at least as long. */
-static int width(bool terminal) { return terminal ? 48 : 0; }
-
-static void show(const fit *f, bool moving, const char *text) {
-    const nn_fit_options *o = f->is;
-    const char *const line_end = moving ? "" : "\n";
-    if (o->progress && (!moving || f->on_terminal)) {
-        (void)fprintf(o->progress, "%s%-*s%s", f->on_terminal ? "\r" : "", width(f->on_terminal), text, line_end);
-        (void)fflush(o->progress);
-    }
-    if (o->print && (!moving || o->terminal)) {
-        char whole[LINE + 4];
-        (void)snprintf(whole, sizeof whole, "%s%-*s%s", o->terminal ? "\r" : "", width(o->terminal), text,
-                       line_end);
-        o->print(o->print_user, whole);
-    }
-}
-
-static void show_batch(const fit *f, const pass_sums *s) {
-    if (!f->on_terminal && !(f->is->print && f->is->terminal)) return;
-    char text[LINE];
-    (void)snprintf(text, sizeof text, "epoch %lld: %lld/%lld, loss %.6g", (long long)f->epoch, (long long)s->batch,
-                   (long long)nn_batcher_count(f->train), mean(s));
-    show(f, true, text);
-}
-
-static void append(char *text, const char *before, const char *name, double x) {
-    const size_t at = strlen(text);
-    (void)snprintf(text + at, LINE - at, ", %s%s %.6g", before, name, x);
-}
-
-static void show_epoch(const fit *f, const nn_epoch *e) {
-    char text[LINE];
-    (void)snprintf(text, sizeof text, "epoch %lld: loss %.6g", (long long)e->epoch, e->loss);
-    for (size_t k = 0; k < f->is->metric_count; k++) append(text, "", f->is->metrics[k].name, e->metric[k]);
-    if (f->validation) append(text, "validation ", "loss", e->validation_loss);
-    for (size_t k = 0; f->validation && k < f->is->metric_count; k++)
-        append(text, "validation ", f->is->metrics[k].name, e->validation_metric[k]);
-    show(f, false, text);
 }
 
 /* ---- epochs ------------------------------------------------------------------------------------------------------ */
@@ -235,8 +189,8 @@ static ag_status broken(const fit *f, const nn_batcher *b, const char *what, con
     ag_error own = {AG_OK, ""};
     const ag_status status = nn_batcher_status(b, &own);
     if (!status) return AG_OK;
-    return ag_fail(error, status, "nn_fit: epoch %lld, %s %lld: %s", (long long)f->epoch, what,
-                   (long long)s->batch, own.message);
+    return ag_fail(error, status, "nn_fit: epoch %lld, %s %lld: %s", (long long)f->epoch + 1, what,
+                   (long long)s->batch + 1, own.message);
 }
 
 /* Training; ends early, without an error, where the callback wishes it. */
@@ -249,7 +203,7 @@ static ag_status sweep(fit *f, pass_sums *s, ag_error *error) {
         ag_status status = batch(f, true, f->train, s, error);
         if (!status) status = update(f, error);
         if (status) return status;
-        show_batch(f, s);
+        nnx_progress_batch(&f->progress, f->epoch, s->batch, mean(s));
         if (!go_on(f, f->is->after_batch, s)) break;
     }
     return broken(f, f->train, "batch", s, error);
@@ -326,7 +280,7 @@ static ag_status epoch(fit *f, bool *more, ag_error *error) {
     if (!status) status = record(f->history, &e, error);
     if (status) return status;
     *more = judge(f);
-    show_epoch(f, &e);
+    nnx_progress_epoch(&f->progress, &e);
     if (!go_on(f, f->is->after_epoch, &s)) *more = false;
     return AG_OK;
 }

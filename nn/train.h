@@ -86,7 +86,8 @@ typedef struct nn_fit_state {
 } nn_fit_state;
 /** False ends the training, without an error. */
 typedef bool nn_fit_callback(void *user, const nn_fit_state *now);
-/** A piece of text. On a terminal it begins with "\r", and the line stays open until its epoch ends. */
+/** A piece of text. On a terminal it begins with "\r", and the line stays open until its epoch ends: a bar with epoch,
+ *  share and number of batches, mean loss so far, and the time that is left. */
 typedef void nn_fit_print(void *user, const char *text);
 
 /** Zero-initialise, then set what is wanted. */
@@ -117,7 +118,7 @@ typedef struct nn_fit_options {
     double margin;               /* what counts as better: by more than this                  */
     nn_fit_callback *after_batch, *after_epoch;
     void *user;     /* of the callbacks                                          */
-    FILE *progress; /* NULL: nothing is printed. A terminal has one moving line, anything else a line an epoch */
+    FILE *progress; /* NULL: nothing is printed. A terminal has a bar that moves, and any file a line an epoch */
     nn_fit_print *print; /* NULL: none; the same text, for someone else to show       */
     void *print_user;
     bool terminal; /* of `print`                                                */
@@ -129,7 +130,8 @@ typedef struct nn_fit_options {
  *  Errors: AG_ERROR_VALUE (no network, params, optimiser, loss, history, or data; no epochs; a batch, first, patience,
  *          prefetch, margin or clip below 0; a set of data given twice; too many metrics; a history with other
  *          metrics; a schedule that nn_schedule_check refuses; with drop_last, fewer samples than a batch),
- *          AG_ERROR_NONFINITE (a loss or, with clip_norm, the gradients are not finite: names the epoch and batch),
+ *          AG_ERROR_NONFINITE (a loss or, with clip_norm, the gradients are not finite: names the epoch and batch,
+ *          counted from 1, as all that is shown),
  *          AG_ERROR_MEMORY, those of nn_batcher_of and nn_batcher_status (names epoch, batch and sample), and those of
  *          the network, the loss, the metrics and nn_optim_step. The epochs before stay in the history, and the weights
  *          as the last step left them

@@ -129,13 +129,13 @@ START_TEST(a_sample_that_fails_is_named_with_epoch_and_batch) {
         is.epochs = 5;
         ag_error error = {0};
         ck_assert_int_eq(nn_fit(b.net, b.params, b.optim, &is, &b.history, &error), AG_ERROR_IO);
-        ck_assert_str_eq(error.message, "nn_fit: epoch 3, batch 1: sample 21: the film is torn");
+        ck_assert_str_eq(error.message, "nn_fit: epoch 4, batch 2: sample 21: the film is torn");
         ck_assert_uint_eq(b.history.count, 3);
         t.fails_at = NOWHERE;
         v.fails_at = 9;
         is.validation_source = &v.source;
         ck_assert_int_eq(nn_fit(b.net, b.params, b.optim, &is, &b.history, &error), AG_ERROR_IO);
-        ck_assert_str_eq(error.message, "nn_fit: epoch 3, validation batch 0: sample 9: the film is torn");
+        ck_assert_str_eq(error.message, "nn_fit: epoch 4, validation batch 1: sample 9: the film is torn");
         bench_free(&b);
     }
 }
