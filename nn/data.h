@@ -15,7 +15,7 @@ AG_BEGIN_DECLS
  *  held before, and leave it empty on error. */
 typedef struct nn_dataset {
     ag_tensor *x; /* (n, ...) f32; NULL: empty    */
-    ag_tensor *y; /* (n) i64, or NULL             */
+    ag_tensor *y; /* (n) i64, or NULL; of a regression (n) f32 or f64: the numbers to predict */
 } nn_dataset;
 /** Room for n samples of `width` numbers each, to be filled in (ag_tensor_write), all zeros.
  *  Shapes: x (n, width) f32; y (n) i64

@@ -1,0 +1,100 @@
+/* options: see options.h. */
+#define _GNU_SOURCE /* getopt_long */
+
+#include "options.h"
+
+#include "args.h"
+
+#include <nn/nn.h>
+
+#include <getopt.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { HELP = OPTIONS_MOST + 1, NAME_WIDTH = 20 };
+
+/* ---- --help --------------------------------------------------------------------------------------------------- */
+
+static void print_default(FILE *out, const option_row *r) {
+    if (r->kind == OPTION_INTEGER) fprintf(out, " (default %" PRId64 ")", *(const int64_t *)r->value);
+    if (r->kind == OPTION_RATE) fprintf(out, " (default %g)", *(const double *)r->value);
+}
+
+/* A help of several lines is indented as a whole. */
+static void print_row(FILE *out, const option_row *r) {
+    char name[64];
+    snprintf(name, sizeof name, "--%s %s", r->name, r->argument ? r->argument : "");
+    fprintf(out, "  %-*s ", NAME_WIDTH, name);
+    for (const char *c = r->help; *c; c++) {
+        fputc(*c, out);
+        if (*c == '\n') fprintf(out, "%*s", NAME_WIDTH + 3, "");
+    }
+    print_default(out, r);
+    fputc('\n', out);
+}
+
+static void print_help(FILE *out, const option_table *o) {
+    fprintf(out, "Usage: %s [OPTION]...%s%s\n%s\n", o->program, o->operand ? " " : "",
+            o->operand ? o->operand : "", o->shows);
+    for (int i = 0; i < o->n; i++) print_row(out, &o->row[i]);
+    print_row(out, &(option_row){.name = "help", .help = "print this text", .kind = OPTION_FLAG});
+    fputs(o->ends, out);
+}
+
+/* ---- values --------------------------------------------------------------------------------------------------- */
+
+static bool set_value(const option_row *r, arg a) {
+    switch (r->kind) {
+    case OPTION_FLAG: *(bool *)r->value = true; return true;
+    case OPTION_INTEGER: return arg_integer(a, r->low, r->high, r->value);
+    case OPTION_RATE: return arg_positive(a, r->value);
+    default: return arg_name(a, r->value);
+    }
+}
+
+/* What would spoil the end of the work is said before its beginning. */
+static bool outputs_possible(const option_table *o) {
+    for (int i = 0; i < o->n; i++) {
+        const option_row *r = &o->row[i];
+        if (r->kind != OPTION_FILE && r->kind != OPTION_PICTURE) continue;
+        const char *path = *(const char *const *)r->value;
+        ag_error error = {0};
+        if (!path) continue;
+        if ((r->kind == OPTION_PICTURE ? nn_picture_check(path, &error) : ag_file_check(path, &error)) == AG_OK)
+            continue;
+        fprintf(stderr, "%s: --%s: %s\n", o->program, r->name, error.message);
+        return false;
+    }
+    return true;
+}
+
+bool options_read(const option_table *o, int argc, char **argv, const char **operand, int *exit_status) {
+    struct option known[OPTIONS_MOST + 2] = {{"help", no_argument, NULL, HELP}};
+    for (int i = 0; i < o->n; i++)
+        known[i + 1] = (struct option){
+            o->row[i].name, o->row[i].kind == OPTION_FLAG ? no_argument : required_argument, NULL, i + 1};
+    *exit_status = EXIT_USAGE;
+    opterr = 0; /* messages are ours */
+    for (int answer; (answer = getopt_long(argc, argv, ":", known, NULL)) != -1;) {
+        if (answer == '?' || answer == ':') {
+            arg_refused(o->program, answer, argv[optind - 1], known);
+            return false;
+        }
+        if (answer == HELP) {
+            print_help(stdout, o);
+            *exit_status = fflush(stdout) == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+            return false;
+        }
+        const option_row *r = &o->row[answer - 1];
+        if (!set_value(r, (arg){o->program, r->name, optarg})) return false;
+    }
+    if (o->operand && optind < argc) *operand = argv[optind++];
+    if (optind < argc) {
+        fprintf(stderr, "%s: '%s' is not an option\nTry '%s --help'.\n", o->program, argv[optind], o->program);
+        return false;
+    }
+    *exit_status = EXIT_FAILURE;
+    return outputs_possible(o);
+}

@@ -1,0 +1,41 @@
+/* options: a program's command line as a table. From one row come the option, its check, its line in --help and, for a file to
+ * be written, the question before all work whether it can be. --help itself need not be in the table. */
+#ifndef EXAMPLES_SUPPORT_OPTIONS_H
+#define EXAMPLES_SUPPORT_OPTIONS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+typedef enum option_kind {
+    OPTION_FLAG,    /* bool: becomes true                      */
+    OPTION_INTEGER, /* int64_t in [low, high]                  */
+    OPTION_RATE,    /* double above 0                          */
+    OPTION_TEXT,    /* const char *, not empty                 */
+    OPTION_FILE,    /* const char *: a file that is written    */
+    OPTION_PICTURE  /* const char *: a picture that is written */
+} option_kind;
+
+typedef struct option_row {
+    const char *name, *argument,
+        *help; /* "seed", "N", "of the first weights"; lines of help end in "\n" but the last */
+    option_kind kind;
+    void *value; /* holds the default */
+    int64_t low, high;
+} option_row;
+
+enum { OPTIONS_MOST = 24 };
+
+typedef struct option_table {
+    const char *program;
+    const char *operand; /* what may stand beside the options, such as "FILE.csv"; NULL: nothing */
+    const char *shows;   /* lines for --help above the options */
+    const char *ends;    /* lines below them                   */
+    const option_row *row;
+    int n; /* at most OPTIONS_MOST */
+} option_table;
+
+/** *operand stays as it is where there is none. True: go on. False: leave with *exit_status, everything having been
+ *  said. */
+bool options_read(const option_table *o, int argc, char **argv, const char **operand, int *exit_status);
+
+#endif

@@ -1,0 +1,146 @@
+#!/bin/sh
+# How the program regression behaves: options, errors of tables, numbers in the target's own units, the same bits from the same
+# seed, saving, loading, tables, pictures, and Ctrl-C.
+#
+#     test_regression.sh PROGRAM with|without
+#
+# "without": a build that has no cairo.
+set -eu
+program=$(CDPATH='' cd -- "$(dirname -- "$1")" && pwd)/$(basename -- "$1")
+cairo=$2
+folder=$(mktemp -d)
+running=
+trap '[ -z "$running" ] || kill "$running" 2>/dev/null || :; rm -rf "$folder"' EXIT
+trap 'exit 1' HUP INT TERM
+cd "$folder"
+failures=0
+
+fail() {
+    echo "FAILED: $*" >&2
+    sed 's/^/    | /' output errors >&2
+    failures=$((failures + 1))
+}
+
+# expect STATUS TEXT [ARGUMENT...]: the exit status must be STATUS, and TEXT must stand on stderr (for a failure) or on stdout
+# (for 0).
+expect() {
+    wanted=$1 text=$2
+    shift 2
+    status=0
+    "$program" "$@" >output 2>errors || status=$?
+    [ "$status" -eq "$wanted" ] || fail "regression $*: exit status $status instead of $wanted"
+    if [ "$wanted" -eq 0 ]; then where=output; else where=errors; fi
+    grep -qF -e "$text" "$where" || fail "regression $*: does not say: $text"
+    [ "$wanted" -eq 0 ] || ! grep -q '^RMSE' output || fail "regression $*: reports although it failed"
+}
+
+# holds EXPRESSION NAME=VALUE...: an awk expression that must be true
+holds() {
+    expression=$1
+    shift
+    for value in "$@"; do set -- "$@" -v "$value"; shift; done
+    awk "$@" "BEGIN { exit !($expression) }" || fail "not true: $expression ($*)"
+}
+
+# ---- options ----
+expect 2 "unknown option '--frobnicate'" --frobnicate
+expect 2 "--epochs: 'x'" --epochs x
+expect 2 "--lr: '0'" --lr 0
+expect 2 "--save: ''" --save ''
+expect 2 "needs a table" --target y
+expect 2 "'surplus' is not an option" one.csv surplus
+expect 0 "Usage: regression [OPTION]... [FILE.csv]" --help
+grep -qF -e '--epochs N' output || fail "--help does not tell of --epochs"
+expect 1 "--save: none/net" --save none/net
+expect 1 "--predictions: none/p.csv" --predictions none/p.csv
+expect 1 "must end in .png or .svg" --plot curves.jpeg
+! [ -s output ] || fail "work began although its picture cannot be drawn"
+
+# ---- tables ----
+# price is 3000 a - 1000 b, and c does nothing; in an order that is no order of price
+awk 'BEGIN { print "a,b,price,c"
+             for (i = 0; i < 150; i++) { a = (i * 37) % 101 / 100; b = (i * 53) % 89 / 100
+                                         print a "," b "," 3000 * a - 1000 * b ",7" } }' >good.csv
+expect 1 "none.csv" none.csv
+expect 1 "good.csv: no column is called 'prize'; there are: a, b, price, c" good.csv --target prize
+expect 1 "the target 'c' is 7 in every row" good.csv
+sed '5s/^[^,]*,/,/' good.csv >missing.csv
+expect 1 "missing.csv: line 5, column 1: the value is missing" missing.csv --target price
+sed '9s/7$/seven/' good.csv >text.csv
+expect 1 'text.csv: line 9, column 4: "seven" is no number' text.csv --target c
+sed '7s/,7$//' good.csv >short.csv
+expect 1 "short.csv: line 7" short.csv --target price
+head -n 2 good.csv >one.csv
+expect 1 "one.csv: has 1 row;" one.csv --target price
+head -n 10 good.csv >nine.csv
+expect 1 "nine.csv: has 9 rows;" nine.csv --target price
+head -n 11 good.csv >ten.csv
+expect 0 "RMSE" ten.csv --target price --epochs 3
+head -n 1 good.csv >none.csv
+expect 1 "none.csv: has 0 rows;" none.csv --target price
+: >empty.csv
+expect 1 "the file is empty" empty.csv
+cut -d, -f1 good.csv >single.csv
+expect 1 "no column beside the target 'a'" single.csv
+expect 0 "note: 'c' is 7 in every row that trains" good.csv --target price --epochs 2
+
+# ---- a run on a table: errors in the units of the price, those of the mean beside them ----
+expect 0 "150 rows, 3 columns to predict 'price' from" good.csv --target price --epochs 150 --lr 0.003 \
+    --predictions found.csv --history run.csv
+tail -n 1 output | grep -qE '^RMSE [0-9.e+-]+, by the mean [0-9.]+, R2 (0\.99[0-9]+|1\.0000)$' ||
+    fail "the last line is: $(tail -n 1 output)"
+[ "$(wc -l <found.csv)" -eq 31 ] || fail "not 30 rows are held out"
+[ "$(head -n 1 found.csv)" = '"a","b","c","price",predicted' ] || fail "found.csv begins: $(head -n 1 found.csv)"
+rmse=$(tail -n 1 output | sed 's/^RMSE \([^,]*\),.*/\1/')
+again=$(awk -F, 'NR > 1 { s += ($4 - $5) ^ 2 } END { print sqrt(s / (NR - 1)) }' found.csv)
+holds "(told - own) ^ 2 < (1e-4 * own) ^ 2" "told=$rmse" "own=$again"
+plain=$(tail -n 1 output | sed 's/.*mean \([^,]*\),.*/\1/')
+again=$(awk -F, 'NR > 1 { v[NR] = $4; s += $4 } END { print s / (NR - 1) }' found.csv)
+spread=$(awk -F, -v m="$again" 'NR > 1 { s += ($4 - m) ^ 2 } END { print sqrt(s / (NR - 1)) }' found.csv)
+holds "told >= 0.9999 * spread && told < 1.2 * spread" "told=$plain" "spread=$spread" # the mean is that of other rows
+epochs=$(grep -c '^epoch' output)
+[ "$(wc -l <run.csv)" -eq $((epochs + 1)) ] || fail "run.csv has not a line for each epoch"
+head -n 1 run.csv | grep -qx 'epoch,steps,lr,loss,R2,validation_loss,validation_R2' || fail "run.csv: $(head -n 1 run.csv)"
+
+# ---- the drawn table: close to the noise, which has standard deviation 1; the best weights are put back ----
+expect 0 "stopped after epoch" --save one
+rmse=$(tail -n 1 output | sed 's/^RMSE \([^,]*\),.*/\1/')
+holds "rmse > 0.8 && rmse < 1.35" "rmse=$rmse"
+last=$(tail -n 1 output)
+expect 0 "$last" --epochs 0 --load one
+expect 0 "$last" --quiet --save two
+[ "$(wc -l <output)" -eq 1 ] || fail "--quiet prints more than the last line"
+cmp -s one two || fail "the same seed gives other parameters"
+expect 0 "RMSE" --quiet --epochs 3 --seed 2 --save three
+! cmp -s one three || fail "another seed gives the same parameters"
+expect 1 "body.0.weight" good.csv --target price --load one
+
+# ---- pictures ----
+if [ "$cairo" = with ]; then
+    expect 0 "drew run.svg" --epochs 3 --plot run.svg --scatter scatter.png
+    tail -n 1 run.svg | grep -qF '</svg>' || fail "half an SVG"
+    [ "$(head -c 4 scatter.png | tail -c 3)" = PNG ] || fail "scatter.png is no PNG"
+else
+    expect 1 "built without cairo" --plot run.svg
+fi
+
+# ---- Ctrl-C: reported, written, exit status 130 ----
+: >output
+"$program" --epochs 100000 --patience 0 --save stopped >output 2>errors &
+running=$!
+tries=0
+until grep -q '^epoch' output || [ "$tries" -ge 300 ]; do
+    sleep 0.1
+    tries=$((tries + 1))
+done
+kill -INT "$running"
+status=0
+wait "$running" || status=$?
+running=
+[ "$status" -eq 130 ] || fail "exit status $status after an interrupt"
+grep -q 'interrupted' errors || fail "an interrupt goes unsaid"
+tail -n 1 output | grep -q '^RMSE' || fail "no report after an interrupt"
+expect 0 "RMSE" --epochs 0 --load stopped
+
+[ "$failures" -eq 0 ] || { echo "$failures failures" >&2; exit 1; }
+echo "regression behaves"
