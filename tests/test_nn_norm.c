@@ -21,6 +21,19 @@ START_TEST(layer_and_group_norm_are_those_of_the_reference) {
 }
 END_TEST
 
+START_TEST(instance_norm_is_that_of_the_reference_in_training_too) {
+    EXPECT_LAYER(nn_instance_norm1d(2, NULL, NULL), DIM(2, 2, 3), -0.4561463677700141, 1.3873384819463643,
+                 -0.9311921141763502, -1.3947318808141396, 0.4948426777994168, 0.8998892030147229,
+                 -0.763375529886872, -0.6492895035226743, 1.4126650334095463, 1.1372866700221085,
+                 -1.2965760932665655, 0.1592894232444569);
+    const nn_instance_norm_options options = {.eps = 0.1, .affine = true};
+    EXPECT_LAYER(nn_instance_norm2d(2, &options, NULL), DIM(1, 2, 2, 3), 0.6969923374463164, 1.8423382873349519,
+                 0.4018492980326593, -0.37229850112612584, 1.267679851561381, 1.619223287704907,
+                 -0.8305114194140841, -0.7817927642204425, 0.09873270687520756, -0.17688766639372888,
+                 -0.9863888022666198, -0.5021689000312924);
+}
+END_TEST
+
 /* The reference has none: y = x / sqrt(mean x^2 + eps) w by hand, x = (3, 4), mean of squares 12.5. */
 START_TEST(rms_norm_divides_by_the_root_mean_square) {
     const int64_t two = 2;
@@ -247,7 +260,10 @@ START_TEST(derivatives_agree_with_differences) {
     CHECK_LAYER(nn_rms_norm(2, dim, &bare, NULL), true, DIM(2, 3));
     CHECK_LAYER(nn_group_norm(2, 4, NULL, NULL), true, DIM(2, 4, 2));
     CHECK_LAYER(nn_group_norm(4, 4, &bare, NULL), true, DIM(1, 4, 3));
+    const nn_instance_norm_options affine = {.affine = true};
     for (int training = 0; training < 2; training++) {
+        CHECK_LAYER(nn_instance_norm1d(2, NULL, NULL), training == 1, DIM(2, 2, 3));
+        CHECK_LAYER(nn_instance_norm2d(2, &affine, NULL), training == 1, DIM(2, 2, 2, 2));
         CHECK_LAYER(nn_batch_norm1d(2, NULL, NULL), training == 1, DIM(4, 2));
         CHECK_LAYER(nn_batch_norm1d(2, NULL, NULL), training == 1, DIM(2, 2, 3));
         CHECK_LAYER(nn_batch_norm2d(2, NULL, NULL), training == 1, DIM(2, 2, 2, 2));
@@ -265,6 +281,8 @@ START_TEST(what_makes_no_sense_is_refused) {
     EXPECT_REFUSED(nn_group_norm(0, 4, NULL, &error), AG_ERROR_VALUE);
     EXPECT_REFUSED(nn_group_norm(3, 4, NULL, &error), AG_ERROR_VALUE);
     EXPECT_REFUSED(nn_group_norm(1, -4, NULL, &error), AG_ERROR_VALUE);
+    EXPECT_REFUSED(nn_instance_norm1d(0, NULL, &error), AG_ERROR_VALUE);
+    EXPECT_REFUSED(nn_instance_norm2d(-4, NULL, &error), AG_ERROR_VALUE);
     static const double eps[] = {-1, NAN, INFINITY};
     for (size_t i = 0; i < sizeof eps / sizeof *eps; i++) {
         const nn_norm_options o = {.eps = eps[i]};
@@ -272,6 +290,8 @@ START_TEST(what_makes_no_sense_is_refused) {
         EXPECT_REFUSED(nn_layer_norm(1, &good, &o, &error), AG_ERROR_VALUE);
         EXPECT_REFUSED(nn_rms_norm(1, &good, &o, &error), AG_ERROR_VALUE);
         EXPECT_REFUSED(nn_group_norm(1, 4, &o, &error), AG_ERROR_VALUE);
+        const nn_instance_norm_options positions = {.eps = eps[i]};
+        EXPECT_REFUSED(nn_instance_norm2d(4, &positions, &error), AG_ERROR_VALUE);
         EXPECT_REFUSED(nn_batch_norm1d(4, &b, &error), AG_ERROR_VALUE);
         EXPECT_REFUSED(nn_batch_norm2d(4, &share, &error), AG_ERROR_VALUE);
     }
@@ -286,8 +306,9 @@ START_TEST(inputs_that_do_not_fit_are_the_tapes_errors) {
     const int64_t dim[] = {2, 3};
     const nn_norm_options bare = {.no_affine = true};
     nn_module *layers[] = {nn_layer_norm(2, dim, NULL, NULL), nn_layer_norm(2, dim, &bare, NULL),
-                           nn_rms_norm(2, dim, &bare, NULL), nn_group_norm(1, 4, NULL, NULL),
-                           nn_group_norm(1, 4, &bare, NULL)};
+                           nn_rms_norm(2, dim, &bare, NULL),  nn_group_norm(1, 4, NULL, NULL),
+                           nn_group_norm(1, 4, &bare, NULL),  nn_instance_norm1d(4, NULL, NULL),
+                           nn_instance_norm2d(4, NULL, NULL)};
     for (size_t i = 0; i < sizeof layers / sizeof *layers; i++) {
         nn_params *p = layer_params(layers[i]);
         nn_pass pass = {.tape = ag_tape_new(NULL)};
@@ -348,6 +369,7 @@ Suite *nn_norm_suite(void) {
     TCase *tc = tcase_create("nn_norm");
     tcase_add_checked_fixture(tc, folder_make, folder_remove);
     tcase_add_test(tc, layer_and_group_norm_are_those_of_the_reference);
+    tcase_add_test(tc, instance_norm_is_that_of_the_reference_in_training_too);
     tcase_add_test(tc, rms_norm_divides_by_the_root_mean_square);
     tcase_add_test(tc, batch_norm_of_features_trains_and_evaluates_as_the_reference);
     tcase_add_test(tc, a_cumulative_batch_norm_of_signals_gives_every_batch_the_same_share);

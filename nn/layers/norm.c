@@ -1,4 +1,4 @@
-/* norm: layer, RMS and group normalisation. What they normalise is each sample's own: no state, training or not.
+/* norm: layer, RMS, group and instance normalisation. What they normalise is each sample's own: no state, training or not.
  * Not here: batch normalisation (batch_norm.c). */
 #include "norm.h"
 
@@ -11,6 +11,7 @@ typedef struct norm {
     int rank; /* of dim; for groups 1 */
     int64_t dim[AG_MAX_RANK];
     int64_t groups;
+    int axes; /* rank of x, where it is one alone: of instance normalisation */
     double eps;
     nn_param *weight, *bias; /* (dim...), or NULL */
 } norm;
@@ -52,6 +53,15 @@ static ag_value forward_group(nn_module *m, nn_pass *pass, ag_value x) {
     return ag_group_norm(x, n->groups, use(pass, n->weight), use(pass, n->bias), n->eps);
 }
 
+static ag_value forward_instance(nn_module *m, nn_pass *pass, ag_value x) {
+    norm *n = (norm *)m;
+    const ag_meta *meta = ag_meta_of(x);
+    if (meta && (meta->rank != n->axes || meta->dim[1] != n->dim[0]))
+        return ag_tape_fail(pass->tape, AG_ERROR_SHAPE, "%s: needs x (N, %lld, %s)", m->type, (long long)n->dim[0],
+                            n->axes == 3 ? "L" : "H, W");
+    return ag_instance_norm(x, use(pass, n->weight), use(pass, n->bias), n->eps);
+}
+
 static nn_module *norm_new(const norm *model, bool weighted, bool biased, ag_error *error) {
     if (!(model->eps >= 0 && isfinite(model->eps))) {
         (void)ag_fail(error, AG_ERROR_VALUE, "nn_%s: eps %g", model->base.type, model->eps);
@@ -62,6 +72,7 @@ static nn_module *norm_new(const norm *model, bool weighted, bool biased, ag_err
     n->rank = model->rank;
     memcpy(n->dim, model->dim, sizeof n->dim);
     n->groups = model->groups;
+    n->axes = model->axes;
     n->eps = model->eps;
     if (weighted) n->weight = nn_module_param(&n->base, "weight", n->rank, n->dim, nn_init_constant(1), error);
     if (n->weight && biased)
@@ -110,4 +121,21 @@ nn_module *nn_group_norm(int64_t groups, int64_t channels, const nn_norm_options
         return NULL;
     }
     return norm_new(&model, !o.no_affine, !o.no_affine && !o.no_bias, error);
+}
+
+static nn_module *instance_norm_new(const char *type, int axes, int64_t channels,
+                                    const nn_instance_norm_options *options, ag_error *error) {
+    const nn_instance_norm_options o = options ? *options : (const nn_instance_norm_options){0};
+    norm model = {
+        .base = {.type = type, .forward = forward_instance}, .axes = axes, .eps = o.eps == 0 ? 1e-5 : o.eps};
+    if (take_dim(&model, 1, &channels, error)) return NULL;
+    return norm_new(&model, o.affine, o.affine, error);
+}
+
+nn_module *nn_instance_norm1d(int64_t channels, const nn_instance_norm_options *options, ag_error *error) {
+    return instance_norm_new("instance_norm1d", 3, channels, options, error);
+}
+
+nn_module *nn_instance_norm2d(int64_t channels, const nn_instance_norm_options *options, ag_error *error) {
+    return instance_norm_new("instance_norm2d", 4, channels, options, error);
 }
