@@ -60,10 +60,11 @@ static ag_tensor *wholes(const int64_t *x, int64_t n) {
 
 /* ---- schedules as arrays ------------------------------------------------------------------------------------- */
 
-enum { SCHEDULE_REALS = 7, SCHEDULE_WHOLES = 4 + NN_SCHEDULE_MILESTONES, PLATEAU_REALS = 5, PLATEAU_WHOLES = 7 };
+enum { SCHEDULE_REALS = 9, SCHEDULE_WHOLES = 4 + NN_SCHEDULE_MILESTONES, PLATEAU_REALS = 5, PLATEAU_WHOLES = 7 };
 
 static ag_status add_schedule(list *l, const nn_schedule *s, ag_error *error) {
-    const double real[SCHEDULE_REALS] = {s->lr, s->low, s->from, s->to, s->factor, s->share, s->warmup_from};
+    const double real[SCHEDULE_REALS] = {s->lr,    s->low,         s->from,         s->to,           s->factor,
+                                         s->share, s->warmup_from, s->momentum_low, s->momentum_high};
     int64_t whole[SCHEDULE_WHOLES] = {(int64_t)s->kind, s->length, s->milestone_count, s->warmup};
     memcpy(whole + 4, s->milestone, sizeof s->milestone);
     const ag_status status = add(l, "schedule.", "real", reals(real, SCHEDULE_REALS), true, error);
@@ -82,6 +83,8 @@ static ag_status read_schedule(const double *real, const int64_t *whole, nn_sche
                        .factor = real[4],
                        .share = real[5],
                        .warmup_from = real[6],
+                       .momentum_low = real[7],
+                       .momentum_high = real[8],
                        .length = whole[1],
                        .milestone_count = whole[2],
                        .warmup = whole[3]};

@@ -156,6 +156,19 @@ ag_status nn_optim_step_with(nn_optim *o, nn_loss_function *f, void *user, doubl
 void nn_optim_zero_grad(nn_optim *o) { nn_params_zero_grad(o->params); }
 double nn_optim_lr(const nn_optim *o) { return o->lr; }
 void nn_optim_set_lr(nn_optim *o, double lr) { o->lr = lr; }
+
+double nn_optim_momentum(const nn_optim *o) { return o->takes & NNX_BETA1 ? o->own.beta1 : NAN; }
+
+ag_status nn_optim_set_momentum(nn_optim *o, double momentum, ag_error *error) {
+    if (!(o->takes & NNX_BETA1))
+        return ag_fail(error, AG_ERROR_STATE, "nn_optim_set_momentum: %s keeps none", o->rule->name);
+    if (!nnx_is_beta(momentum))
+        return ag_fail(error, AG_ERROR_VALUE, "nn_optim_set_momentum: %g; needs a number in [0, 1)", momentum);
+    o->own.beta1 = momentum;
+    for (size_t i = 1; i <= nn_optim_group_count(o); i++) nnx_groups_constants(o->groups, i)->beta1 = momentum;
+    return AG_OK;
+}
+
 int64_t nn_optim_steps(const nn_optim *o) { return o->steps; }
 void nn_optim_set_steps(nn_optim *o, int64_t steps) { o->steps = steps; }
 
@@ -167,19 +180,21 @@ const char *nn_optim_state_name(const nn_optim *o, size_t i) {
 }
 ag_tensor *nn_optim_state(const nn_optim *o, size_t i) { return i < o->state_count ? o->state[i] : NULL; }
 
-/* The numbers in order: steps, lr, the product, the rule's, the groups'. */
+/* The numbers in order: steps, lr, the momentum, the product, the rule's, the groups'. */
 enum { STEPS, LR, FIXED };
 
+static size_t momenta(const nn_optim *o) { return o->takes & NNX_BETA1 ? 1 : 0; }
 static size_t products(const nn_optim *o) { return o->takes & NNX_PRODUCT ? 1 : 0; }
 
 size_t nn_optim_number_count(const nn_optim *o) {
-    return FIXED + products(o) + o->number_count + nnx_groups_number_count(o);
+    return FIXED + momenta(o) + products(o) + o->number_count + nnx_groups_number_count(o);
 }
 
 const char *nn_optim_number_name(const nn_optim *o, size_t i) {
     if (i == STEPS) return "steps";
     if (i == LR) return "lr";
     i -= FIXED;
+    if (momenta(o) && i-- == 0) return "momentum";
     if (products(o) && i-- == 0) return "mu_product";
     return i < o->number_count ? o->number[i].name : nnx_groups_number(o, i - o->number_count).name;
 }
@@ -188,6 +203,7 @@ double nn_optim_number(const nn_optim *o, size_t i) {
     if (i == STEPS) return (double)o->steps;
     if (i == LR) return o->lr;
     i -= FIXED;
+    if (momenta(o) && i-- == 0) return o->own.beta1;
     if (products(o) && i-- == 0) return o->own.product;
     if (i < o->number_count) return o->number[i].value;
     const double *value = nnx_groups_number(o, i - o->number_count).value;
@@ -213,6 +229,11 @@ ag_status nn_optim_set_number(nn_optim *o, size_t i, double value, ag_error *err
         return AG_OK;
     }
     i -= FIXED;
+    if (momenta(o) && i-- == 0) {
+        if (!nnx_is_beta(value)) return out_of_range(o, at, value, error);
+        o->own.beta1 = value;
+        return AG_OK;
+    }
     if (products(o) && i-- == 0) {
         if (!(value >= 0 && value <= 1)) return out_of_range(o, at, value, error);
         o->own.product = value;

@@ -203,6 +203,12 @@ NN_API void nn_optim_zero_grad(nn_optim *o);
  *  0 or not finite is refused by nn_optim_step. */
 NN_API double nn_optim_lr(const nn_optim *o);
 NN_API void nn_optim_set_lr(nn_optim *o, double lr);
+/** The momentum of the next step, of parameters in no group: SGD's and RMSprop's momentum, beta1 of Adam and its like. NaN: the
+ *  rule has none, as SGD that was made without. */
+NN_API double nn_optim_momentum(const nn_optim *o);
+/** Set it, for all parameters, those in groups too, as schedules that cycle it do.
+ *  Errors: AG_ERROR_STATE (the rule has none), AG_ERROR_VALUE (outside [0, 1)); nothing is changed */
+NN_API ag_status nn_optim_set_momentum(nn_optim *o, double momentum, ag_error *error);
 /** Updates done: steps that failed are not counted. */
 NN_API int64_t nn_optim_steps(const nn_optim *o);
 
@@ -239,7 +245,7 @@ NN_API double nn_optim_group_lr(const nn_optim *o, size_t group);
 NN_API size_t nn_optim_state_count(const nn_optim *o);
 NN_API const char *nn_optim_state_name(const nn_optim *o, size_t i);
 NN_API ag_tensor *nn_optim_state(const nn_optim *o, size_t i);
-/** The other half: numbers that change as it steps, "steps" and "lr" first, then what its rule counts and the
+/** The other half: numbers that change as it steps, "steps" and "lr" first, then "momentum", what its rule counts and the
  *  groups' "group.1.lr_scale" and so on. Tensors and numbers restored into an optimiser made alike, it goes on as
  *  the first would have, to the bit.
  *  Edges:  name NULL and number NaN past the last

@@ -47,6 +47,13 @@ nn_schedule nn_schedule_one_cycle(double high, int64_t length) {
         .kind = NN_SCHEDULE_ONE_CYCLE, .lr = high, .length = length, .share = 0.3, .from = 1.0 / 25, .low = 1e4};
 }
 
+nn_schedule nn_schedule_one_cycle_momentum(double high, int64_t length, double least, double highest) {
+    nn_schedule s = nn_schedule_one_cycle(high, length);
+    s.momentum_low = least;
+    s.momentum_high = highest;
+    return s;
+}
+
 nn_schedule nn_schedule_after_warmup(nn_schedule schedule, int64_t steps, double from) {
     schedule.warmup = steps;
     schedule.warmup_from = from;
@@ -83,6 +90,8 @@ static const char *fault(const nn_schedule *s) {
     case NN_SCHEDULE_ONE_CYCLE:
         if (s->length < 1) return "a length below 1";
         if (!(s->share >= 0 && s->share <= 1)) return "a share outside [0, 1]";
+        if (!(s->momentum_low >= 0 && s->momentum_high < 1 && s->momentum_low <= s->momentum_high))
+            return "momenta outside [0, 1), or the least above the highest";
         return rate(s->from) && s->low > 0 ? NULL : "a factor or divisor below 0 or not finite";
     }
     return "an unknown kind";
@@ -93,11 +102,17 @@ ag_status nn_schedule_check(const nn_schedule *s, ag_error *error) {
     return why ? ag_fail(error, AG_ERROR_VALUE, "nn_schedule: %s", why) : AG_OK;
 }
 
-static double one_cycle(const nn_schedule *s, int64_t t) {
+/* From `first` to `middle` while the rate rises, then to `final`. */
+static double cycle(const nn_schedule *s, int64_t t, double first, double middle, double final) {
     const double last = (double)s->length - 1, top = fmax(s->share * (double)s->length - 1, 0);
-    const double first = s->lr * s->from, x = fmin((double)t, last);
-    if (x < top) return anneal(first, s->lr, x / top);
-    return last > top ? anneal(s->lr, first / s->low, (x - top) / (last - top)) : s->lr;
+    const double x = fmin((double)t, last);
+    if (x < top) return anneal(first, middle, x / top);
+    return last > top ? anneal(middle, final, (x - top) / (last - top)) : middle;
+}
+
+static double one_cycle(const nn_schedule *s, int64_t t) {
+    const double first = s->lr * s->from;
+    return cycle(s, t, first, s->lr, first / s->low);
 }
 
 static double warm_restarts(const nn_schedule *s, int64_t t) {
@@ -136,8 +151,16 @@ double nn_schedule_at(const nn_schedule *s, int64_t t) {
     return rate_at(s, 0) * (s->warmup_from + (1 - s->warmup_from) * (double)t / (double)s->warmup);
 }
 
+double nn_schedule_momentum_at(const nn_schedule *s, int64_t t) {
+    if (t < 0 || fault(s) || s->kind != NN_SCHEDULE_ONE_CYCLE || s->momentum_high == 0) return NAN;
+    return cycle(s, t > s->warmup ? t - s->warmup : 0, s->momentum_high, s->momentum_low, s->momentum_high);
+}
+
 void nn_schedule_apply(const nn_schedule *s, nn_optim *o) {
-    nn_optim_set_lr(o, nn_schedule_at(s, nn_optim_steps(o)));
+    const int64_t t = nn_optim_steps(o);
+    const double momentum = nn_schedule_momentum_at(s, t);
+    nn_optim_set_lr(o, nn_schedule_at(s, t));
+    if (!isnan(momentum)) (void)nn_optim_set_momentum(o, momentum, NULL); /* fails where the rule keeps none */
 }
 
 static double or_default(double x, double usual) {

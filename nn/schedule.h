@@ -41,6 +41,7 @@ typedef struct nn_schedule {
     int64_t milestone_count;
     int64_t warmup; /* steps before the schedule's own step 0               */
     double warmup_from;
+    double momentum_low, momentum_high; /* of a one-cycle; both 0: the momentum is left alone */
 } nn_schedule;
 
 /** lr throughout. */
@@ -67,6 +68,9 @@ NN_API nn_schedule nn_schedule_linear(double lr, double from, double to, int64_t
  *  its last step is length - 1, and it stays there. The members share, from (1/25) and low (1e4) may be changed.
  *  Source: Smith and Topin 2018; constants as in torch.optim.lr_scheduler.OneCycleLR */
 NN_API nn_schedule nn_schedule_one_cycle(double high, int64_t length);
+/** The same with the momentum going the other way: from `highest` down to `least` while the rate rises, and back. PyTorch's
+ *  OneCycleLR has 0.85 and 0.95. */
+NN_API nn_schedule nn_schedule_one_cycle_momentum(double high, int64_t length, double least, double highest);
 /** `steps` steps in a straight line from `from` times the schedule's first rate to that rate, then the schedule
  *  from its step 0. */
 NN_API nn_schedule nn_schedule_after_warmup(nn_schedule schedule, int64_t steps, double from);
@@ -76,7 +80,11 @@ NN_API ag_status nn_schedule_check(const nn_schedule *s, ag_error *error) AG_WAR
 /** The rate of step t, from 0.
  *  Edges: NaN, which nn_optim_step refuses, for a schedule that nn_schedule_check refuses and for t below 0 */
 NN_API double nn_schedule_at(const nn_schedule *s, int64_t t);
-/** nn_optim_set_lr to the rate of its next step. */
+/** The momentum of step t: Adam's beta1, SGD's momentum. During a warm-up it is that of step 0.
+ *  Edges: NaN for a schedule that leaves it alone, and where nn_schedule_at gives NaN */
+NN_API double nn_schedule_momentum_at(const nn_schedule *s, int64_t t);
+/** nn_optim_set_lr to the rate of its next step, and nn_optim_set_momentum to the momentum, where the schedule has one and the
+ *  rule keeps one. */
 NN_API void nn_schedule_apply(const nn_schedule *s, nn_optim *o);
 
 /** Reduce the rate where a measured number has stopped to improve; PyTorch's definition. A zeroed struct is

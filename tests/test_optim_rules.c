@@ -256,10 +256,11 @@ END_TEST
 START_TEST(numbers_out_of_range_are_refused) {
     task t = task_new(13, AG_F64); /* nadam */
     const size_t n = nn_optim_number_count(t.o);
-    ck_assert_uint_eq(n, 3);
+    ck_assert_uint_eq(n, 4);
     ck_assert_str_eq(nn_optim_number_name(t.o, 0), "steps");
     ck_assert_str_eq(nn_optim_number_name(t.o, 1), "lr");
-    ck_assert_str_eq(nn_optim_number_name(t.o, 2), "mu_product");
+    ck_assert_str_eq(nn_optim_number_name(t.o, 2), "momentum");
+    ck_assert_str_eq(nn_optim_number_name(t.o, 3), "mu_product");
     ck_assert_ptr_null(nn_optim_number_name(t.o, n));
     ck_assert(isnan(nn_optim_number(t.o, n)));
     static const double bad[] = {NAN, -1, INFINITY};

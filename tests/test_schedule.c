@@ -40,6 +40,106 @@ START_TEST(rates_are_pytorchs) {
 }
 END_TEST
 
+/* torch.optim.lr_scheduler.OneCycleLR, cycle_momentum: momenta of max_lr 0.5, total_steps 40, base_momentum 0.8,
+ * max_momentum 0.99, pct_start 0.25. */
+START_TEST(a_one_cycle_turns_the_momentum_as_pytorch_does) {
+    static const int64_t steps[] = {0, 4, 5, 7, 12, 15, 20, 30, 39};
+    static const double momentum[] = {0.99,
+                                      0.9114965768783584,
+                                      0.8785034231216416,
+                                      0.8222257779036971,
+                                      0.8046496309519604,
+                                      0.81814338553438,
+                                      0.856360018907799,
+                                      0.9508395989677849,
+                                      0.99};
+    nn_schedule s = nn_schedule_one_cycle_momentum(0.5, 40, 0.8, 0.99);
+    s.share = 0.25;
+    for (int i = 0; i < 9; i++) ck_assert_double_eq_tol(nn_schedule_momentum_at(&s, steps[i]), momentum[i], 1e-15);
+    ck_assert_double_eq(nn_schedule_momentum_at(&s, 1000), 0.99);
+    const nn_schedule plain = nn_schedule_one_cycle(0.5, 40), late = nn_schedule_after_warmup(s, 10, 0.5);
+    ck_assert_double_eq(nn_schedule_at(&s, 5), nn_schedule_at(&late, 15));
+    ck_assert(isnan(nn_schedule_momentum_at(&plain, 3)));
+    ck_assert(isnan(nn_schedule_momentum_at(&s, -1)));
+    ck_assert_double_eq(nn_schedule_momentum_at(&late, 9), 0.99);
+    ck_assert_double_eq(nn_schedule_momentum_at(&late, 15), nn_schedule_momentum_at(&s, 5));
+    static const double bad[][2] = {{-0.1, 0.9}, {0.8, 1}, {0.9, 0.8}, {NAN, 0.9}, {0.5, NAN}};
+    for (int i = 0; i < 5; i++) {
+        const nn_schedule wrong = nn_schedule_one_cycle_momentum(0.5, 40, bad[i][0], bad[i][1]);
+        ck_assert_int_eq(nn_schedule_check(&wrong, NULL), AG_ERROR_VALUE);
+        ck_assert(isnan(nn_schedule_momentum_at(&wrong, 0)));
+    }
+}
+END_TEST
+
+/* Ten steps from (1, -2, 0.5) of p1^2 / 2 + 3 p2^2 / 2 + p3^2 / 10 + sin(p1) + sin(p2) + sin(p3) by PyTorch 1.13 in f64:
+ * OneCycleLR(max_lr=0.05, total_steps=10) on SGD(momentum=0.9), Adam and NAdam; the last parameter is in a group here. */
+START_TEST(optimisers_under_a_one_cycle_go_where_pytorchs_go) {
+    static const double end[3][3] = {{-0.14974126324437895, 0.7689742633897677, -0.2841251881503162},
+                                     {0.7964822439397331, -1.797552839833536, 0.29576196393348436},
+                                     {0.8242604255395123, -1.8273324180484214, 0.3220874151547466}};
+    const nn_schedule s = nn_schedule_one_cycle_momentum(0.05, 10, 0.85, 0.95);
+    for (int k = 0; k < 3; k++) {
+        ag_error error = {0};
+        nn_module *parts[] = {nn_linear_with(2, 1, nn_init_constant(0), false, nn_init_constant(0), &error),
+                              nn_linear_with(1, 1, nn_init_constant(0.5), false, nn_init_constant(0), &error)};
+        nn_module *m = nn_sequential(parts, 2, &error);
+        nn_params *p = nn_params_new(m, AG_F64, 1, &error);
+        ag_tensor *first = nn_params_tensor(p, 0), *last = nn_params_tensor(p, 1);
+        ck_assert_int_eq(ag_tensor_write_f64(first, (const double[]){1, -2}, 2), AG_OK);
+        nn_optim *o = k == 0   ? nn_sgd(p, 0.1, 0.9, &error)
+                      : k == 1 ? nn_adam(p, 0.1, &error)
+                               : nn_nadam(p, 0.1, NULL, &error);
+        ck_assert_int_eq(nn_optim_group(o, &(const nn_group){.pattern = "1.*"}, &error), AG_OK);
+        ag_tape *t = ag_tape_new(NULL);
+        for (int step = 0; step < 10; step++) {
+            const ag_mark mark = ag_tape_mark(t);
+            nn_params_zero_grad(p);
+            const ag_value x = ag_reshape(ag_leaf(t, first), 1, (const int64_t[]){2}), z = ag_leaf(t, last);
+            const ag_value weight =
+                ag_array_constant(t, AG_F64, 1, (const int64_t[]){2}, (const double[]){0.5, 1.5});
+            const ag_value squares =
+                ag_add(ag_sum_all(ag_mul(weight, ag_square(x))), ag_sum_all(ag_mul_number(ag_square(z), 0.1)));
+            const ag_value sines = ag_add(ag_sum_all(ag_sin(x)), ag_sum_all(ag_sin(z)));
+            ck_assert_int_eq(ag_backward(ag_add(squares, sines)), AG_OK);
+            ck_assert_int_eq(ag_tape_rewind(t, mark), AG_OK);
+            nn_schedule_apply(&s, o);
+            ck_assert_double_eq(nn_optim_momentum(o), nn_schedule_momentum_at(&s, step));
+            ck_assert_msg(nn_optim_step(o, &error) == AG_OK, "%s", error.message);
+        }
+        for (int i = 0; i < 3; i++)
+            ck_assert_double_eq_tol(i < 2 ? ag_tensor_get(first, i) : ag_tensor_get(last, 0), end[k][i], 1e-14);
+        ag_tape_free(t);
+        nn_optim_free(o);
+        nn_params_free(p);
+        nn_module_free(m);
+    }
+}
+END_TEST
+
+START_TEST(a_momentum_can_be_set_where_there_is_one) {
+    nn_module *m = nn_linear(2, 1, NULL);
+    nn_params *p = nn_params_new(m, AG_F32, 1, NULL);
+    nn_optim *plain = nn_sgd(p, 0.1, 0, NULL), *rolls = nn_sgd(p, 0.1, 0.5, NULL);
+    const nn_schedule s = nn_schedule_one_cycle_momentum(0.05, 10, 0.85, 0.95);
+    ag_error error = {0};
+    ck_assert(isnan(nn_optim_momentum(plain)));
+    ck_assert_int_eq(nn_optim_set_momentum(plain, 0.5, &error), AG_ERROR_STATE);
+    nn_schedule_apply(&s, plain); /* its rate alone */
+    ck_assert_double_eq(nn_optim_lr(plain), nn_schedule_at(&s, 0));
+    ck_assert_double_eq(nn_optim_momentum(rolls), 0.5);
+    ck_assert_int_eq(nn_optim_set_momentum(rolls, 1, &error), AG_ERROR_VALUE);
+    ck_assert_int_eq(nn_optim_set_momentum(rolls, NAN, &error), AG_ERROR_VALUE);
+    ck_assert_double_eq(nn_optim_momentum(rolls), 0.5);
+    ck_assert_int_eq(nn_optim_set_momentum(rolls, 0, &error), AG_OK);
+    ck_assert_double_eq(nn_optim_momentum(rolls), 0);
+    nn_optim_free(rolls);
+    nn_optim_free(plain);
+    nn_params_free(p);
+    nn_module_free(m);
+}
+END_TEST
+
 START_TEST(ends_are_reached_and_kept) {
     const nn_schedule cycle = nn_schedule_one_cycle(0.5, 40), line = nn_schedule_linear(0.1, 0.5, 0.25, 4);
     ck_assert_double_eq_tol(nn_schedule_at(&cycle, 39), 2e-6, 1e-18); /* 0.5 / 25 / 10^4 */
@@ -190,6 +290,9 @@ Suite *schedule_suite(void) {
     Suite *s = suite_create("schedule");
     TCase *tc = tcase_create("schedule");
     tcase_add_test(tc, rates_are_pytorchs);
+    tcase_add_test(tc, a_one_cycle_turns_the_momentum_as_pytorch_does);
+    tcase_add_test(tc, optimisers_under_a_one_cycle_go_where_pytorchs_go);
+    tcase_add_test(tc, a_momentum_can_be_set_where_there_is_one);
     tcase_add_test(tc, ends_are_reached_and_kept);
     tcase_add_test(tc, warm_up_comes_before_any_schedule);
     tcase_add_test(tc, a_schedule_that_makes_no_sense_gives_no_rate);

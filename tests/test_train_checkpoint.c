@@ -44,7 +44,7 @@ static run *run_new(int64_t hidden, ag_dtype dtype, rule which, const char *patt
     ck_assert_int_eq(nn_optim_group(r->optim, &(nn_group){.pattern = pattern, .lr_scale = 0.5}, &error), AG_OK);
     r->ema = nn_ema_new(r->params, 0.9, &error);
     ck_assert_ptr_nonnull(r->ema);
-    r->schedule = nn_schedule_cosine(0.02, 60, 0.001);
+    r->schedule = nn_schedule_one_cycle_momentum(0.02, 60, 0.85, 0.95);
     r->random = (ag_random){7, 0};
     r->is = (nn_checkpoint){r->params, r->optim, r->ema, &r->schedule, &r->plateau, &r->random, &r->epoch, NULL};
     return r;
@@ -99,7 +99,9 @@ static bool same(const run *a, const run *b) {
     bool yes = same_tensor(nn_ema_state(a->ema), nn_ema_state(b->ema)) && a->epoch == b->epoch &&
                a->random.seed == b->random.seed && a->random.counter == b->random.counter &&
                a->plateau.best == b->plateau.best && a->plateau.bad == b->plateau.bad &&
-               a->schedule.lr == b->schedule.lr && a->schedule.length == b->schedule.length;
+               a->schedule.lr == b->schedule.lr && a->schedule.length == b->schedule.length &&
+               a->schedule.momentum_low == b->schedule.momentum_low &&
+               nn_optim_momentum(a->optim) == nn_optim_momentum(b->optim);
     for (size_t i = 0; i < nn_params_kept(a->params); i++)
         yes = yes && same_tensor(nn_params_keep(a->params, i), nn_params_keep(b->params, i));
     for (size_t i = 0; i < nn_optim_state_count(a->optim); i++)
