@@ -29,6 +29,7 @@ NNX_LOOP void move(double *x, double g, const nnx_factors *f, bool centered, boo
     if (centered) {
         x[2] = k[1] * x[2] + (1 - k[1]) * g;
         square -= x[2] * x[2];
+        square = square < 0 ? 0 : square; /* by rounding, where g does not change */
     }
     double d = g / (sqrt(square) + k[2]);
     double *b = &x[centered ? 3 : 2];

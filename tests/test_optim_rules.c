@@ -332,6 +332,21 @@ START_TEST(a_zero_that_is_meant_is_written_nn_zero) {
 }
 END_TEST
 
+/* While a gradient does not change, its mean square and the square of its mean approach each other, and rounding can put
+ * the second above the first: the variance is then 0, and the step finite. */
+START_TEST(a_variance_is_never_below_0) {
+    task t = task_new(9, AG_F64); /* rmsprop, centred */
+    static const double gradient[] = {0.2329, 0.2877, 0.3425, 0.4247};
+    for (int s = 0; s < 600; s++) {
+        double *g = ag_tensor_grad_write(t.x);
+        for (int i = 0; i < N; i++) g[i] = gradient[i];
+        ck_assert_int_eq(nn_optim_step(t.o, NULL), AG_OK);
+    }
+    for (int i = 0; i < N; i++) ck_assert(isfinite(ag_tensor_get(t.x, i)));
+    task_free(&t);
+}
+END_TEST
+
 static nn_params *shared;
 static size_t shared_case;
 
@@ -381,6 +396,7 @@ Suite *optim_rules_suite(void) {
     tcase_add_test(tc, f32_stays_close_to_f64);
     tcase_add_test(tc, lion_moves_by_the_rate_and_decays);
     tcase_add_test(tc, lambs_step_is_as_long_as_the_parameter);
+    tcase_add_test(tc, a_variance_is_never_below_0);
     tcase_add_test(tc, state_and_numbers_are_all_there_is);
     tcase_add_test(tc, numbers_out_of_range_are_refused);
     tcase_add_test(tc, options_are_checked_and_defaults_are_pytorchs);
