@@ -100,19 +100,26 @@ static ag_status add_plateau(list *l, const nn_plateau *p, ag_error *error) {
     return status ? status : add(l, "plateau.", "whole", wholes(whole, PLATEAU_WHOLES), true, error);
 }
 
-static nn_plateau read_plateau(const double *real, const int64_t *whole) {
-    return (nn_plateau){.factor = real[0],
-                        .threshold = real[1],
-                        .low = real[2],
-                        .eps = real[3],
-                        .best = real[4],
-                        .patience = whole[0],
-                        .absolute = whole[1] != 0,
-                        .rising = whole[2] != 0,
-                        .cooldown = whole[3],
-                        .begun = whole[4] != 0,
-                        .bad = whole[5],
-                        .cooling = whole[6]};
+/* Of its numbers only those that it counts could do harm. */
+static ag_status read_plateau(const double *real, const int64_t *whole, nn_plateau *p, ag_error *error) {
+    static const int64_t most = INT64_C(1) << 53;
+    for (int i = 5; i <= 6; i++)
+        if (whole[i] < 0 || whole[i] > most)
+            return ag_fail(error, AG_ERROR_VALUE, "nn_checkpoint_load: a plateau that has counted %lld",
+                           (long long)whole[i]);
+    *p = (nn_plateau){.factor = real[0],
+                      .threshold = real[1],
+                      .low = real[2],
+                      .eps = real[3],
+                      .best = real[4],
+                      .patience = whole[0],
+                      .absolute = whole[1] != 0,
+                      .rising = whole[2] != 0,
+                      .cooldown = whole[3],
+                      .begun = whole[4] != 0,
+                      .bad = whole[5],
+                      .cooling = whole[6]};
+    return AG_OK;
 }
 
 /* ---- the list ------------------------------------------------------------------------------------------------ */
@@ -172,10 +179,27 @@ static ag_status collect(list *l, const nn_checkpoint *c, ag_error *error) {
 
 /* ---- saving and loading -------------------------------------------------------------------------------------- */
 
-static const char OPTIMISER[] = "optimiser"; /* key of the metadata: the name of its rule */
+static const char OPTIMISER[] = "optimiser"; /* key of the metadata: see rule_text */
+enum { RULE_TEXT = 160 };
+
+/* The name of the rule, and what is switched on in it: "nn_adam_update decoupled" is AdamW's. */
+static const char *rule_text(const nn_optim *o, char text[RULE_TEXT]) {
+    if (!o) return "none";
+    double attrs[NNX_ATTRS_SIZE / sizeof(double)] = {0};
+    int n = snprintf(text, RULE_TEXT, "%s", o->rule->name);
+    if (o->attrs) o->attrs(o, &o->own, o->lr, attrs);
+    for (uint32_t k = 0; o->attrs && k < o->rule->n_fields; k++) {
+        const ag_field *field = &o->rule->fields[k];
+        bool on = false;
+        if (field->kind == AG_FIELD_BOOL) memcpy(&on, (const char *)attrs + field->offset, sizeof on);
+        if (on && n < RULE_TEXT) n += snprintf(text + n, (size_t)(RULE_TEXT - n), " %s", field->name);
+    }
+    return text;
+}
 
 ag_status nn_checkpoint_save(const nn_checkpoint *c, const char *path, ag_error *error) {
     list l = {.count = 0};
+    char rule[RULE_TEXT];
     size_t settings = 0;
     while (c->settings && c->settings[settings]) settings++;
     const size_t bytes = (settings + 3) * sizeof(char *);
@@ -183,7 +207,7 @@ ag_status nn_checkpoint_save(const nn_checkpoint *c, const char *path, ag_error 
     ag_status status = metadata ? collect(&l, c, error) : no_memory(error);
     if (!status) {
         metadata[0] = OPTIMISER;
-        metadata[1] = c->optim ? c->optim->rule->name : "none";
+        metadata[1] = rule_text(c->optim, rule);
         for (size_t i = 0; i < settings; i++) metadata[2 + i] = c->settings[i];
         metadata[2 + settings] = NULL;
         status = ag_safetensors_write(path, l.tensor, (const char *const *)l.name, l.count, metadata, error);
@@ -218,9 +242,10 @@ static void compare(const list *l, const nn_checkpoint *c, const ag_safetensors 
         while (i < l->count && strcmp(l->name[i], ag_safetensors_name(file, k)) != 0) i++;
         if (i == l->count) nnx_misfit_add(m, "\"%s\" is not in the run", ag_safetensors_name(file, k));
     }
-    const char *rule = ag_safetensors_metadata(file, OPTIMISER);
-    if (c->optim && rule && strcmp(rule, c->optim->rule->name) != 0)
-        nnx_misfit_add(m, "the optimiser is %s, should be %s", rule, c->optim->rule->name);
+    char text[RULE_TEXT];
+    const char *have = ag_safetensors_metadata(file, OPTIMISER), *want = rule_text(c->optim, text);
+    if (c->optim && have && strcmp(have, want) != 0)
+        nnx_misfit_add(m, "the optimiser is %s, should be %s", have, want);
 }
 
 static const void *data(const ag_safetensors *file, const char *name) {
@@ -253,9 +278,12 @@ static ag_status set_numbers(nn_optim *o, const list *l, const ag_safetensors *f
 /* The file agrees with the list. */
 static ag_status restore(const nn_checkpoint *c, const list *l, const ag_safetensors *file, ag_error *error) {
     nn_schedule schedule = {.lr = 0};
+    nn_plateau plateau = {.bad = 0};
     ag_status status = AG_OK;
     if (c->schedule)
         status = read_schedule(data(file, "schedule.real"), data(file, "schedule.whole"), &schedule, error);
+    if (!status && c->plateau)
+        status = read_plateau(data(file, "plateau.real"), data(file, "plateau.whole"), &plateau, error);
     if (!status && c->optim)
         status = set_numbers(c->optim, l, file, nn_params_kept(c->params) + nn_optim_state_count(c->optim), error);
     if (status) return status;
@@ -265,7 +293,7 @@ static ag_status restore(const nn_checkpoint *c, const list *l, const ag_safeten
         if (bytes) memcpy(ag_tensor_write(l->tensor[i]), data(file, l->name[i]), bytes);
     }
     if (c->schedule) *c->schedule = schedule;
-    if (c->plateau) *c->plateau = read_plateau(data(file, "plateau.real"), data(file, "plateau.whole"));
+    if (c->plateau) *c->plateau = plateau;
     if (c->random) memcpy(c->random, data(file, "random"), sizeof *c->random);
     if (c->epoch) memcpy(c->epoch, data(file, "epoch"), sizeof *c->epoch);
     return AG_OK;
@@ -282,7 +310,7 @@ ag_status nn_checkpoint_load(const nn_checkpoint *c, const char *path, ag_error 
         status = ag_fail(error, why.status, "%s", why.message);
         goto done;
     }
-    nnx_misfit m = {.length = 0};
+    nnx_misfit m = nnx_misfit_of(path);
     compare_settings(c, file, &m);
     if (m.count == 0) compare(&l, c, file, &m); /* other settings explain whatever else disagrees */
     status = nnx_misfit_status(&m, path, "the run", error);

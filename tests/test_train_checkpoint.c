@@ -233,6 +233,55 @@ START_TEST(numbers_that_cannot_be_are_refused_and_nothing_is_touched) {
 }
 END_TEST
 
+/* One whose counts are at the end of their range would overflow at its next step. */
+START_TEST(a_plateau_that_cannot_be_is_refused_and_nothing_is_touched) {
+    run *from = run_new(4, AG_F32, ADAMW, "*"), *into = run_new(4, AG_F32, ADAMW, "*"),
+        *twin = run_new(4, AG_F32, ADAMW, "*");
+    train(from, 1);
+    const nn_plateau good = from->plateau;
+    static const int64_t wrong[] = {INT64_MAX, -1, INT64_MIN};
+    for (int k = 0; k < 6; k++) {
+        from->plateau = good;
+        *(k % 2 ? &from->plateau.bad : &from->plateau.cooling) = wrong[k / 2];
+        save(from);
+        ag_error error = {0};
+        ck_assert_int_eq(nn_checkpoint_load(&into->is, file, &error), AG_ERROR_VALUE);
+        ck_assert_ptr_nonnull(strstr(error.message, "plateau"));
+        ck_assert(same(into, twin));
+    }
+    run_free(from);
+    run_free(into);
+    run_free(twin);
+}
+END_TEST
+
+/* Adam and AdamW share a rule and the names of their state; so do SGD with Nesterov's momentum and without. */
+START_TEST(optimisers_that_differ_by_a_switch_are_other_optimisers) {
+    ag_error error = {0};
+    nn_module *net = nn_linear(2, 2, &error);
+    nn_params *p = nn_params_new(net, AG_F32, 1, &error);
+    nn_optim *optim[] = {nn_adam(p, 0.1, &error), nn_adamw(p, 0.1, NULL, &error), nn_sgd(p, 0.1, 0.9, &error),
+                         nn_sgd_new(p, 0.1, &(nn_sgd_options){.momentum = 0.9, .nesterov = true}, &error)};
+    static const char *const said[] = {"the optimiser is nn_adam_update, should be nn_adam_update decoupled",
+                                       "the optimiser is nn_sgd_momentum_update, should be nn_sgd_momentum_update "
+                                       "nesterov"};
+    ck_assert_int_eq(error.status, AG_OK);
+    for (int k = 0; k < 4; k += 2) {
+        const nn_checkpoint one = {.params = p, .optim = optim[k]}, other = {.params = p, .optim = optim[k + 1]};
+        ck_assert_int_eq(nn_checkpoint_save(&one, file, &error), AG_OK);
+        ck_assert_int_eq(nn_checkpoint_load(&one, file, &error), AG_OK);
+        ck_assert_int_eq(nn_checkpoint_load(&other, file, &error), AG_ERROR_FORMAT);
+        ck_assert_msg(strstr(error.message, said[k / 2]) != NULL, "%s", error.message);
+        ck_assert_int_eq(nn_checkpoint_save(&other, file, &error), AG_OK);
+        ck_assert_int_eq(nn_checkpoint_load(&other, file, &error), AG_OK);
+        ck_assert_int_eq(nn_checkpoint_load(&one, file, &error), AG_ERROR_FORMAT);
+    }
+    for (int k = 0; k < 4; k++) nn_optim_free(optim[k]);
+    nn_params_free(p);
+    nn_module_free(net);
+}
+END_TEST
+
 START_TEST(misuse_is_refused) {
     run *r = run_new(4, AG_F32, ADAMW, "*");
     const nn_checkpoint none = {.optim = r->optim};
@@ -326,6 +375,8 @@ Suite *train_checkpoint_suite(void) {
     tcase_add_test(tc, what_does_not_fit_is_told_at_once_and_nothing_is_touched);
     tcase_add_test(tc, a_file_with_other_settings_is_refused_and_nothing_is_touched);
     tcase_add_test(tc, numbers_that_cannot_be_are_refused_and_nothing_is_touched);
+    tcase_add_test(tc, a_plateau_that_cannot_be_is_refused_and_nothing_is_touched);
+    tcase_add_test(tc, optimisers_that_differ_by_a_switch_are_other_optimisers);
     tcase_add_test(tc, misuse_is_refused);
     tcase_add_test(tc, killed_at_any_moment_the_file_is_whole);
     tcase_add_test(tc, every_failed_allocation_is_reported_and_leaves_nothing);
