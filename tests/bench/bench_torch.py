@@ -89,6 +89,52 @@ def mlp(size, batch, make_optimiser):
     return step
 
 
+def network(layers, x, classes):
+    """Forward, cross-entropy of every answer, backward and one update of Adam."""
+    net = layers if isinstance(layers, nn.Module) else nn.Sequential(*layers)
+    optimiser = adam(net.parameters())
+    target = torch.randint(classes, (net(x).numel() // classes,))
+
+    def step():
+        loss = functional.cross_entropy(net(x).reshape(-1, classes), target)
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+
+    return step
+
+
+def cnn():
+    layers = [nn.Conv2d(1, 16, 5), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(16, 32, 5), nn.ReLU(), nn.MaxPool2d(2)]
+    layers += [nn.Flatten(), nn.Linear(32 * 4 * 4, 128), nn.ReLU(), nn.Linear(128, 10)]
+    return network(layers, torch.randn(64, 1, 28, 28), 10)
+
+
+class Lstm(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.embedding, self.body, self.head = nn.Embedding(65, 96), nn.LSTM(96, 128, batch_first=True), nn.Linear(128, 65)
+
+    def forward(self, x):
+        return self.head(self.body(self.embedding(x))[0])
+
+
+class Transformer(nn.Module):
+    def __init__(self):
+        super().__init__()
+        block = nn.TransformerEncoderLayer(96, 3, 384, 0.0, "gelu", batch_first=True, norm_first=True)
+        self.embedding, self.head = nn.Embedding(65, 96), nn.Linear(96, 65)
+        self.body = nn.TransformerEncoder(block, 2, nn.LayerNorm(96))
+        self.mask = nn.Transformer.generate_square_subsequent_mask(64)
+
+    def forward(self, x):
+        return self.head(self.body(self.embedding(x), self.mask))
+
+
+def texts():
+    return torch.randint(65, (16, 64))
+
+
 def sgd(parameters):
     return torch.optim.SGD(parameters, lr=1e-3)
 
@@ -107,6 +153,9 @@ CASES = {
     "mlp 2-16-16-2, batch 100, adam": lambda: mlp(SMALL, 100, adam),
     "mlp 784-512-512-10, batch 128, sgd": lambda: mlp(LARGE, 128, sgd),
     "mlp 784-512-512-10, batch 128, adam": lambda: mlp(LARGE, 128, adam),
+    "cnn 16-32 maps of 5x5, batch 64, adam": cnn,
+    "lstm 96-128, 16 x 64 steps, adam": lambda: network(Lstm(), texts(), 65),
+    "transformer 2 x 96, 16 x 64, adam": lambda: network(Transformer(), texts(), 65),
 }
 
 
