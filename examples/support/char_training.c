@@ -124,7 +124,7 @@ ag_status char_run_train(char_run *r, ag_error *error) {
         status = train_stretch(r, &done, error);
         progress_clear(&r->progress);
         if (status == AG_OK) status = char_run_measure(r, &r->held_out, error);
-        if (status == AG_OK) note(r, seconds_now() - started);
+        if (status == AG_OK && done > 0) note(r, seconds_now() - started);
         if (status != AG_OK || interrupted) break; /* part of a stretch is in no checkpoint */
         r->stretch++;
         keep(r);

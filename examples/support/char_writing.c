@@ -62,8 +62,9 @@ ag_status char_run_write(char_run *r, ag_error *error) {
         print(r, number[n++]);
         unread = 1;
     }
+    const int64_t line_end = vocabulary_find(&r->vocabulary, '\n');
+    if ((r->prompt.n > 0 || r->set.length > 0) && number[n - 1] != line_end) printf("\n");
     ag_release(number, (size_t)room * sizeof *number);
-    printf("\n");
     if (status == AG_OK && (fflush(stdout) != 0 || ferror(stdout)))
         return ag_fail(error, AG_ERROR_IO, "cannot write to the standard output");
     return status;

@@ -14,16 +14,18 @@ static const char *const pride[] = {
 
 static const char mark[] = "\xef\xbb\xbf"; /* of byte order: some editors begin a file with it */
 
-/* Room for n more characters. */
+/* Room for n more characters: exactly, or as much again as there was. */
 static ag_status reserve(text *t, size_t n, ag_error *error) {
     size_t needed, bytes;
-    const bool countable =
-        ag_size_add((size_t)t->n, n, &needed) && ag_size_mul(needed, 2 * sizeof *t->character, &bytes);
-    if (countable && needed <= (size_t)t->room) return AG_OK;
-    int64_t *larger = countable ? ag_realloc(t->character, (size_t)t->room * sizeof *larger, bytes) : NULL;
+    const size_t had = (size_t)t->room;
+    if (!ag_size_add((size_t)t->n, n, &needed)) needed = SIZE_MAX;
+    if (needed <= had) return AG_OK;
+    if (needed < 2 * had) needed = 2 * had;
+    int64_t *larger =
+        ag_size_mul(needed, sizeof *larger, &bytes) ? ag_realloc(t->character, had * sizeof *larger, bytes) : NULL;
     if (!larger) return ag_fail(error, AG_ERROR_MEMORY, "no memory for a text");
     t->character = larger;
-    t->room = 2 * (int64_t)needed;
+    t->room = (int64_t)needed;
     return AG_OK;
 }
 
