@@ -28,14 +28,14 @@ static void put_number(nnx_text *t, double x) {
 }
 
 static void put_table(nnx_text *t, const nn_history *h) {
-    nnx_text_add(t, "epoch,steps,lr,loss");
+    nnx_text_add(t, "epoch,steps,skipped,lr,loss");
     for (size_t k = 0; k < h->metrics; k++) put_name(t, "", h->name[k]);
     nnx_text_add(t, ",validation_loss");
     for (size_t k = 0; k < h->metrics; k++) put_name(t, "validation_", h->name[k]);
     nnx_text_add(t, "\n");
     for (size_t i = 0; i < h->count; i++) {
         const nn_epoch *e = &h->epoch[i];
-        nnx_text_add(t, "%lld,%lld", (long long)e->epoch, (long long)e->steps);
+        nnx_text_add(t, "%lld,%lld,%lld", (long long)e->epoch, (long long)e->steps, (long long)e->skipped);
         put_number(t, e->lr);
         put_number(t, e->loss);
         for (size_t k = 0; k < h->metrics; k++) put_number(t, e->metric[k]);

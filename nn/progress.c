@@ -89,6 +89,7 @@ static void epoch_text(const nnx_progress *p, const nn_epoch *e, char *text) {
     if (p->validation) append(text, "validation ", "loss", e->validation_loss);
     for (size_t k = 0; p->validation && k < o->metric_count; k++)
         append(text, "validation ", o->metrics[k].name, e->validation_metric[k]);
+    if (e->skipped) append(text, "batches ", "skipped", (double)e->skipped);
 }
 
 /* ---- where they go ---------------------------------------------------------------------------------------------- */

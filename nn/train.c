@@ -41,13 +41,15 @@ static const char *fault(const fit *f, nn_source *train, nn_source *validation) 
     const nn_fit_options *o = f->is;
     if (!f->net || !f->params || !f->optim || !f->history)
         return "needs a network, parameters, an optimiser and a history";
-    if (!train || !o->loss) return "needs data and a loss";
+    if (!train || (!o->loss && !o->loss_with)) return "needs data and a loss";
+    if (o->loss && o->loss_with) return "has two losses";
     if ((o->train && o->train_source) || (o->validation && o->validation_source))
         return "has a set of data twice, as a dataset and as a source";
     if (nn_source_size(train) == 0 || (validation && nn_source_size(validation) == 0))
         return "a set of data is empty";
     if (o->first < 0 || o->epochs <= o->first) return "no epochs";
-    if (o->batch < 0 || o->patience < 0 || o->prefetch < 0) return "a batch, patience or prefetch below 0";
+    if (o->batch < 0 || o->patience < 0 || o->prefetch < 0 || o->accumulate < 0)
+        return "a batch, patience, prefetch or accumulate below 0";
     if (!(o->margin >= 0 && o->clip_norm >= 0 && o->clip_value >= 0)) return "a margin or clip below 0";
     if (o->metric_count > NN_FIT_METRICS) return "too many metrics";
     if (f->history->count && f->history->metrics != o->metric_count) return "the history has other metrics";
@@ -79,6 +81,8 @@ static ag_status begin(fit *f, ag_error *error) {
     nn_source *validation = source_of(&f->validation_data, o->validation, o->validation_source);
     const char *why = fault(f, train, validation);
     if (why) return ag_fail(error, AG_ERROR_VALUE, "nn_fit: %s", why);
+    if (o->ema && nn_ema_swapped(o->ema))
+        return ag_fail(error, AG_ERROR_STATE, "nn_fit: the average is swapped in");
     ag_status status = o->schedule ? nn_schedule_check(o->schedule, error) : AG_OK;
     if (!status) status = begin_batches(f, train, validation, error);
     if (status) return status;
@@ -109,21 +113,45 @@ static void end(fit *f) {
 
 /* Sums of a pass. */
 typedef struct pass_sums {
-    double loss; /* times samples */
-    int64_t samples, batch;
+    double loss; /* times samples, of the batches that count */
+    int64_t samples, batch, skipped;
+    int64_t step_samples, step_batches; /* whose gradients wait for a step */
 } pass_sums;
 
 static double mean(const pass_sums *s) { return s->loss / (double)s->samples; }
 
-/* The weights are as they were before the batch. */
-static ag_status update(fit *f, ag_error *error) {
+static bool accumulates(const fit *f) { return f->is->accumulate > 1; }
+
+/* Bounds on the gradients. finite false: they are not, and the step is to be skipped. */
+static ag_status bound(fit *f, bool *finite, ag_error *error) {
     const nn_fit_options *o = f->is;
     ag_status status = AG_OK;
-    if (o->clip_value > 0) status = nn_clip_value(f->params, o->clip_value, error);
-    if (!status && o->clip_norm > 0) status = nn_clip_norm(f->params, o->clip_norm, 2, NULL, error);
+    double most = 0;
+    if (o->skip_nonfinite) status = nn_grad_norm(f->params, INFINITY, &most, error);
+    *finite = isfinite(most);
+    if (!status && *finite && o->clip_value > 0) status = nn_clip_value(f->params, o->clip_value, error);
+    if (!status && *finite && o->clip_norm > 0) status = nn_clip_norm(f->params, o->clip_norm, 2, NULL, error);
+    return status;
+}
+
+/* A step from the gradients that have come together, which are of the weights as they were. */
+static ag_status update(fit *f, pass_sums *s, ag_error *error) {
+    const nn_fit_options *o = f->is;
+    const int64_t samples = s->step_samples, batches = s->step_batches;
+    s->step_samples = s->step_batches = 0;
+    if (batches == 0) return AG_OK; /* all were skipped */
+    bool finite = true;
+    ag_status status = AG_OK;
+    if (accumulates(f)) status = nn_grad_scale(f->params, 1 / (double)samples, error);
+    if (!status) status = bound(f, &finite, error);
     if (status) return status;
+    if (!finite) {
+        s->skipped += batches;
+        return AG_OK;
+    }
     if (o->schedule) nn_schedule_apply(o->schedule, f->optim);
-    return nn_optim_step(f->optim, error);
+    status = nn_optim_step(f->optim, error);
+    return !status && o->ema ? nn_ema_update(o->ema, error) : status;
 }
 
 static ag_status add_metrics(const fit *f, ag_value y, const ag_tensor *target, ag_error *error) {
@@ -135,10 +163,20 @@ static ag_status add_metrics(const fit *f, ag_value y, const ag_tensor *target, 
     return AG_OK;
 }
 
+static ag_value predict(const fit *f, nn_pass *pass, ag_value x, const nn_sample *batch) {
+    const nn_fit_options *o = f->is;
+    return o->forward ? o->forward(o->user, f->net, pass, x, batch) : nn_forward(f->net, pass, x);
+}
+
+static ag_value loss_of(const fit *f, ag_value y, ag_value target, const nn_sample *batch) {
+    const nn_fit_options *o = f->is;
+    return o->loss ? o->loss(y, target) : o->loss_with(o->user, y, target, batch);
+}
+
 /* Loss, metrics and, in training, gradients of the batch that b gave. */
 static ag_status batch(fit *f, bool training, const nn_batcher *b, pass_sums *s, ag_error *error) {
-    const ag_tensor *x = nn_batcher_batch(b)->x, *target = nn_batcher_batch(b)->y;
-    if (!target) target = x;
+    const nn_sample *all = nn_batcher_batch(b);
+    const ag_tensor *x = all->x, *target = all->y ? all->y : x;
     int64_t rows;
     (void)nn_batcher_index(b, &rows);
     ag_tape *t = f->tape;
@@ -146,24 +184,33 @@ static ag_status batch(fit *f, bool training, const nn_batcher *b, pass_sums *s,
     const ag_mark mark = ag_tape_mark(t);
     if (!training) ag_no_grad_begin(t);
     const ag_value in = ag_constant(t, x);
-    const ag_value y = nn_forward(f->net, &pass, in);
-    const ag_value loss = f->is->loss(y, target == x ? in : ag_constant(t, target));
+    const ag_value y = predict(f, &pass, in, all);
+    const ag_value loss = loss_of(f, y, target == x ? in : ag_constant(t, target), all);
     const double value = ag_item(loss);
-    ag_status status =
-        ag_tape_status(t) ? AG_OK : add_metrics(f, y, target, error); /* or the rewind says what failed */
-    if (!status && training && isfinite(value)) (void)ag_backward(loss);
+    const bool refused = training && !isfinite(value), skipped = refused && f->is->skip_nonfinite;
+    ag_status status = AG_OK;
+    if (!ag_tape_status(t) && !skipped)
+        status = add_metrics(f, y, target, error); /* or the rewind says what failed */
+    if (!status && training && !refused)
+        (void)ag_backward(accumulates(f) ? ag_mul_number(loss, (double)rows) : loss);
     if (!training) ag_no_grad_end(t);
     const ag_status recorded = ag_tape_rewind(t, mark);
     if (status) return status;
     if (recorded)
         return ag_fail(error, recorded, "nn_fit: epoch %lld, batch %lld: %s", (long long)f->epoch + 1,
                        (long long)s->batch + 1, ag_tape_message(t));
-    if (training && !isfinite(value))
+    if (refused && !skipped)
         return ag_fail(error, AG_ERROR_NONFINITE, "nn_fit: epoch %lld, batch %lld: the loss is %g",
                        (long long)f->epoch + 1, (long long)s->batch + 1, value);
+    s->batch++;
+    if (skipped) {
+        s->skipped++;
+        return AG_OK;
+    }
     s->loss += value * (double)rows;
     s->samples += rows;
-    s->batch++;
+    s->step_samples += rows;
+    s->step_batches++;
     return AG_OK;
 }
 
@@ -195,21 +242,25 @@ static ag_status broken(const fit *f, const nn_batcher *b, const char *what, con
 
 /* Training; ends early, without an error, where the callback wishes it. */
 static ag_status sweep(fit *f, pass_sums *s, ag_error *error) {
+    const int64_t batches = nn_batcher_count(f->train), together = accumulates(f) ? f->is->accumulate : 1;
     begin_metrics(f);
     nn_batcher_start(f->train, f->epoch);
     ag_tape_random_set(f->tape, (ag_random){f->is->seed, (uint64_t)f->epoch << 40}); /* 2^40 draws for an epoch */
     for (ag_tensor *x; nn_batcher_next(f->train, &x, NULL);) {
-        nn_params_zero_grad(f->params);
+        if (s->batch % together == 0) nn_params_zero_grad(f->params);
         ag_status status = batch(f, true, f->train, s, error);
-        if (!status) status = update(f, error);
+        if (!status && (s->batch % together == 0 || s->batch == batches)) status = update(f, s, error);
         if (status) return status;
         nnx_progress_batch(&f->progress, f->epoch, s->batch, mean(s));
-        if (!go_on(f, f->is->after_batch, s)) break;
+        if (!go_on(f, f->is->after_batch, s)) return AG_OK;
     }
-    return broken(f, f->train, "batch", s, error);
+    const ag_status status = broken(f, f->train, "batch", s, error);
+    if (status || s->skipped < s->batch) return status;
+    return ag_fail(error, AG_ERROR_NONFINITE, "nn_fit: epoch %lld: none of its %lld batches could be used",
+                   (long long)f->epoch + 1, (long long)s->batch);
 }
 
-static ag_status validate(fit *f, nn_epoch *e, ag_error *error) {
+static ag_status validate_with(fit *f, nn_epoch *e, ag_error *error) {
     pass_sums s = {.loss = 0};
     begin_metrics(f);
     nn_batcher_start(f->validation, 0);
@@ -222,6 +273,18 @@ static ag_status validate(fit *f, nn_epoch *e, ag_error *error) {
     e->validation_loss = mean(&s);
     read_metrics(f, e->validation_metric);
     return AG_OK;
+}
+
+/* The average takes the weights' place, or gives it back. */
+static void swap_average(const fit *f) {
+    if (f->is->ema) nn_ema_swap(f->is->ema);
+}
+
+static ag_status validate(fit *f, nn_epoch *e, ag_error *error) {
+    swap_average(f);
+    const ag_status status = validate_with(f, e, error);
+    swap_average(f);
+    return status;
 }
 
 /* The kept weights, from (or back to) where they live. */
@@ -259,7 +322,11 @@ static bool judge(fit *f) {
     if (x < f->least - f->is->margin) {
         f->least = x;
         f->worse = 0;
-        if (f->best) keep_best(f, false);
+        if (f->best) {
+            swap_average(f);
+            keep_best(f, false);
+            swap_average(f);
+        }
     }
     return !f->is->patience || f->worse < f->is->patience;
 }
@@ -272,6 +339,7 @@ static ag_status epoch(fit *f, bool *more, ag_error *error) {
     nn_epoch e = {.epoch = f->epoch,
                   .steps = nn_optim_steps(f->optim),
                   .lr = nn_optim_lr(f->optim),
+                  .skipped = s.skipped,
                   .loss = mean(&s),
                   .validation_loss = NAN};
     read_metrics(f, e.metric);

@@ -16,6 +16,7 @@
 #define NN_TRAIN_H
 
 #include "batch.h"
+#include "ema.h"
 #include "metric.h"
 #include "schedule.h"
 
@@ -45,6 +46,7 @@ enum { NN_FIT_METRICS = 8 };
 typedef struct nn_epoch {
     int64_t epoch;                            /* its number, from 0                   */
     int64_t steps;                            /* of the optimiser, at its end         */
+    int64_t skipped;                          /* batches left out (skip_nonfinite)   */
     double lr;                                /* of its last step                     */
     double loss, metric[NN_FIT_METRICS];      /* of training                          */
     double validation_loss;                   /* NaN: there is no validation set      */
@@ -76,6 +78,20 @@ NN_API ag_status nn_history_plot(const nn_history *h, const char *path, ag_error
 
 /** The loss of a batch: one element, a mean over its samples. nn_cross_entropy is one, nn_mse another. */
 typedef ag_value nn_fit_loss(ag_value y, ag_value target);
+/** The same with the options' `user`, and with all that the batch has (source.h): for a loss with class weights, of several
+ *  parts, or of sequences that have an end.
+ *
+ *     static ag_value smoothed(void *user, ag_value y, ag_value target, const nn_sample *batch) {
+ *         const ag_value weight = ag_constant(y.tape, user);      a tensor (C)
+ *         ag_class_options o = AG_CLASS_DEFAULTS;
+ *         o.weight = &weight;
+ *         o.label_smoothing = 0.1;
+ *         (void)batch;
+ *         return nn_cross_entropy_with(y, target, &o);
+ *     } */
+typedef ag_value nn_fit_loss_with(void *user, ag_value y, ag_value target, const nn_sample *batch);
+/** What the network makes of a batch, where nn_forward is not all: lengths of sequences, a mask, a second input. */
+typedef ag_value nn_fit_forward(void *user, nn_module *net, nn_pass *pass, ag_value x, const nn_sample *batch);
 
 /** Where the loop is. */
 typedef struct nn_fit_state {
@@ -96,7 +112,9 @@ typedef struct nn_fit_options {
     nn_source *train_source;      /* in its place: samples made when they are asked for (source.h)   */
     const nn_dataset *validation; /* NULL: none                                                */
     nn_source *validation_source; /* in its place                                              */
-    nn_fit_loss *loss;            /* needed                                                    */
+    nn_fit_loss *loss;            /* needed, or the next                                       */
+    nn_fit_loss_with *loss_with;  /* in its place                                              */
+    nn_fit_forward *forward;      /* in the place of nn_forward; NULL: that                    */
     int64_t epochs;               /* needed: the number of the last one is epochs - 1          */
     int64_t first;                /* the number of the first one                               */
     int64_t batch;                /* 0: 32                                                     */
@@ -113,11 +131,14 @@ typedef struct nn_fit_options {
     nn_plateau *plateau;         /* told the watched loss after each epoch; NULL: none        */
     double clip_norm;            /* 0: no bound on the 2-norm of the gradients                */
     double clip_value;           /* 0: no bound on their elements                             */
-    int64_t patience;            /* epochs without a better loss before it stops; 0: it does not.
-                                    Where set, the weights and buffers of the best epoch are there at the end */
+    int64_t accumulate;          /* batches that make one step; 0: 1                          */
+    bool skip_nonfinite;         /* leave out, and count, what is not finite                  */
+    nn_ema *ema;                 /* an average of these parameters; NULL: none                */
+    int64_t patience;            /* epochs without a better loss before it stops; 0: it does not. Where set, the
+                                    weights and buffers of the best epoch are there at the end */
     double margin;               /* what counts as better: by more than this                  */
     nn_fit_callback *after_batch, *after_epoch;
-    void *user;     /* of the callbacks                                          */
+    void *user;     /* of the callbacks, loss_with and forward                   */
     FILE *progress; /* NULL: nothing is printed. A terminal has a bar that moves, and any file a line an epoch */
     nn_fit_print *print; /* NULL: none; the same text, for someone else to show       */
     void *print_user;
@@ -127,14 +148,22 @@ typedef struct nn_fit_options {
 /** Train a network. The watched loss is that of validation, where there is a set, or else that of training. Epochs are
  *  appended to `history`. Steps that the optimiser did before count for the schedule. The sources of training and of
  *  validation may be one: they are never asked at the same time.
+ *
+ *  accumulate: gradients of several batches are put together as if these were one batch, each with the weight of its
+ *  samples. An epoch's last step may have fewer; a callback that ends the run between steps drops what waits for one.
+ *  skip_nonfinite: a batch whose loss is not finite, and a step whose gradients are not, are left out and counted in the
+ *  history, and do not end the run. Buffers that such a pass moved (batch norm) stay moved.
+ *  ema: updated after every step, and in the weights' place for validation and where the best weights are kept, so that
+ *  with patience the run ends with an average in the network; otherwise nn_ema_swap puts it there.
  *  Errors: AG_ERROR_VALUE (no network, params, optimiser, loss, history, or data; no epochs; a batch, first, patience,
- *          prefetch, margin or clip below 0; a set of data given twice; too many metrics; a history with other
- *          metrics; a schedule that nn_schedule_check refuses; with drop_last, fewer samples than a batch),
- *          AG_ERROR_NONFINITE (a loss or, with clip_norm, the gradients are not finite: names the epoch and batch,
- *          counted from 1, as all that is shown),
- *          AG_ERROR_MEMORY, those of nn_batcher_of and nn_batcher_status (names epoch, batch and sample), and those of
- *          the network, the loss, the metrics and nn_optim_step. The epochs before stay in the history, and the weights
- *          as the last step left them
+ *          prefetch, accumulate, margin or clip below 0; two losses; a set of data given twice; too many metrics; a
+ *          history with other metrics; a schedule that nn_schedule_check refuses; with drop_last, fewer samples than a
+ *          batch), AG_ERROR_NONFINITE (a loss or, with clip_norm, the gradients are not finite: names the epoch and
+ *          batch, counted from 1, as all that is shown; with skip_nonfinite: no batch of an epoch was left),
+ *          AG_ERROR_STATE (the average is swapped in; L-BFGS, which evaluates a loss several times a step:
+ *          nn_optim_step_with), AG_ERROR_MEMORY, those of nn_batcher_of and nn_batcher_status (names epoch, batch and
+ *          sample), and those of the network, the loss, the metrics and nn_optim_step. The epochs before stay in the
+ *          history, and the weights as the last step left them
  *  Memory: a tape, batches (with prefetch several), and with patience a copy of weights and buffers */
 NN_API ag_status nn_fit(nn_module *net, nn_params *params, nn_optim *optim, const nn_fit_options *options,
                         nn_history *history, ag_error *error) AG_WARN_UNUSED;
