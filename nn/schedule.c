@@ -104,8 +104,8 @@ ag_status nn_schedule_check(const nn_schedule *s, ag_error *error) {
 
 /* From `first` to `middle` while the rate rises, then to `final`. */
 static double cycle(const nn_schedule *s, int64_t t, double first, double middle, double final) {
-    const double last = (double)s->length - 1, top = fmax(s->share * (double)s->length - 1, 0);
-    const double x = fmin((double)t, last);
+    const double last = (double)s->length - 1, x = fmin((double)t, last);
+    const double top = s->share * (double)s->length - 1; /* below 0: step 0 is on the way down, as in PyTorch */
     if (x < top) return anneal(first, middle, x / top);
     return last > top ? anneal(middle, final, (x - top) / (last - top)) : middle;
 }

@@ -26,7 +26,7 @@ typedef enum nn_schedule_kind {
     NN_SCHEDULE_ONE_CYCLE
 } nn_schedule_kind;
 
-enum { NN_SCHEDULE_MILESTONES = 8 };
+enum { NN_SCHEDULE_MILESTONES = 32 };
 
 /** Made by one of the functions below, which say what the members hold; checked where it is used. */
 typedef struct nn_schedule {
@@ -66,6 +66,7 @@ NN_API nn_schedule nn_schedule_warm_restarts(double lr, int64_t length, int64_t 
 NN_API nn_schedule nn_schedule_linear(double lr, double from, double to, int64_t length);
 /** Up from high / 25 to high in the first 30 % of `length` steps, then down to high / 25 / 10^4, along cosines;
  *  its last step is length - 1, and it stays there. The members share, from (1/25) and low (1e4) may be changed.
+ *  Edges:  where share times length is below 1, there is no way up: step 0 is on the way down already
  *  Source: Smith and Topin 2018; constants as in torch.optim.lr_scheduler.OneCycleLR */
 NN_API nn_schedule nn_schedule_one_cycle(double high, int64_t length);
 /** The same with the momentum going the other way: from `highest` down to `least` while the rate rises, and back. PyTorch's

@@ -146,13 +146,36 @@ START_TEST(ends_are_reached_and_kept) {
     ck_assert_double_eq(nn_schedule_at(&cycle, 1000), nn_schedule_at(&cycle, 39));
     ck_assert_double_eq(nn_schedule_at(&line, 4), 0.025);
     ck_assert_double_eq(nn_schedule_at(&line, INT64_MAX), 0.025);
-    const nn_schedule one = nn_schedule_one_cycle(0.5, 1); /* nowhere to go */
-    ck_assert_double_eq(nn_schedule_at(&one, 0), 0.5);
     const nn_schedule same = nn_schedule_warm_restarts(0.5, 4, 1, 0.25); /* periods of one length */
     ck_assert_double_eq(nn_schedule_at(&same, 4), 0.5);
     ck_assert_double_eq_tol(nn_schedule_at(&same, 1002), 0.375, 1e-15);
     const nn_schedule far = nn_schedule_warm_restarts(0.5, 1, 2, 0);
     ck_assert(nn_schedule_at(&far, INT64_MAX) <= 0.5);
+}
+END_TEST
+
+/* Cycles so short that their rise would end before step 0: torch.optim.lr_scheduler.OneCycleLR(max_lr=0.5). */
+START_TEST(the_shortest_cycles_are_pytorchs) {
+    static const double rate[][3] = {
+        {2e-6}, {0.4058728269748815, 2e-6}, {0.49720771772545586, 0.23131855133348753, 2e-6}};
+    for (int length = 1; length <= 3; length++) {
+        const nn_schedule cycle = nn_schedule_one_cycle(0.5, length);
+        for (int t = 0; t < length; t++)
+            ck_assert_double_eq_tol(nn_schedule_at(&cycle, t), rate[length - 1][t], 1e-14);
+    }
+    nn_schedule fall = nn_schedule_one_cycle(0.5, 4);
+    fall.share = 0;
+    ck_assert_double_eq_tol(nn_schedule_at(&fall, 0), 0.42677698818985565, 1e-14);
+}
+END_TEST
+
+START_TEST(many_milestones_are_taken) {
+    int64_t milestone[30];
+    for (int i = 0; i < 30; i++) milestone[i] = 3 * i + 1;
+    const nn_schedule s = nn_schedule_multistep(1, milestone, 30, 0.5);
+    ck_assert_int_eq(nn_schedule_check(&s, NULL), AG_OK);
+    ck_assert_double_eq(nn_schedule_at(&s, 87), pow(0.5, 29));
+    ck_assert_double_eq(nn_schedule_at(&s, 88), pow(0.5, 30));
 }
 END_TEST
 
@@ -164,7 +187,7 @@ START_TEST(warm_up_comes_before_any_schedule) {
 END_TEST
 
 START_TEST(a_schedule_that_makes_no_sense_gives_no_rate) {
-    static const int64_t many[NN_SCHEDULE_MILESTONES + 1] = {1, 2, 3, 4, 5, 6, 7, 8, 9};
+    static const int64_t many[NN_SCHEDULE_MILESTONES + 1] = {0};
     nn_schedule share = nn_schedule_one_cycle(1, 10), kind = nn_schedule_constant(1);
     share.share = 1.5;
     kind.kind = (nn_schedule_kind)99;
@@ -294,6 +317,8 @@ Suite *schedule_suite(void) {
     tcase_add_test(tc, optimisers_under_a_one_cycle_go_where_pytorchs_go);
     tcase_add_test(tc, a_momentum_can_be_set_where_there_is_one);
     tcase_add_test(tc, ends_are_reached_and_kept);
+    tcase_add_test(tc, the_shortest_cycles_are_pytorchs);
+    tcase_add_test(tc, many_milestones_are_taken);
     tcase_add_test(tc, warm_up_comes_before_any_schedule);
     tcase_add_test(tc, a_schedule_that_makes_no_sense_gives_no_rate);
     tcase_add_test(tc, applied_it_sets_the_rate_of_the_next_step);
