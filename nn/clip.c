@@ -90,7 +90,7 @@ ag_status nn_clip_value(nn_params *p, double most, ag_error *error) {
     ag_tensor *gradient = nnx_params_gradients(p);
     const int64_t n = ag_tensor_count(gradient);
     if (ag_tensor_meta(gradient)->dtype == AG_F32) {
-        const float bound = (float)fmin(most, FLT_MAX);
+        const float bound = isinf(most) ? INFINITY : (float)fmin(most, FLT_MAX);
         float *g = ag_tensor_write(gradient);
         for (int64_t i = 0; i < n; i++) g[i] = g[i] > bound ? bound : g[i] < -bound ? -bound : g[i];
     } else {

@@ -119,6 +119,10 @@ START_TEST(every_element_is_brought_into_bounds) {
         ck_assert(isnan(ag_tensor_grad_get(x.a, 2)));
         ck_assert_double_eq(ag_tensor_grad_get(x.b, 0), 0.5);
         ck_assert_double_eq(ag_tensor_grad_get(x.b, 1), -0.5);
+        set_grad(x.b, (double[]){INFINITY, -3});
+        ck_assert_int_eq(nn_clip_value(x.p, INFINITY, NULL), AG_OK); /* no bound */
+        ck_assert_double_eq(ag_tensor_grad_get(x.b, 0), INFINITY);
+        ck_assert_double_eq(ag_tensor_grad_get(x.b, 1), -3);
         bench_free(&x);
     }
 }
