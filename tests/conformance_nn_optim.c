@@ -155,12 +155,11 @@ static const struct rule *rule_of(const char *name) {
     return NULL;
 }
 
-enum { WIDTH = 64 };
-
 /* sum(a x^2 + b x^4), from x0. */
 typedef struct objective {
     int64_t n;
-    double a[WIDTH], b[WIDTH], x0[WIDTH];
+    double *a, *b, *x0; /* (n) */
+    double *expected;   /* (n) a step of a path */
 } objective;
 
 static bool read_numbers(const json_t *value, double *to, int64_t n) {
@@ -210,17 +209,16 @@ static bool follow(const objective *f, const struct rule *rule, const hyper *h, 
     ag_tape *t = ag_tape_new(NULL);
     bool good = o && t && ag_tensor_write_f64(m->x->tensor, f->x0, f->n) == AG_OK;
     for (size_t k = 0; good && k < json_array_size(path); k++) {
-        double expected[WIDTH];
         char what[32];
         snprintf(what, sizeof what, "step %zu", k + 1);
         good = step(&m->base, o, t, &error);
         if (!good) break;
-        good = read_numbers(json_array_get(path, k), expected, f->n);
+        good = read_numbers(json_array_get(path, k), f->expected, f->n);
         if (!good) {
             snprintf(text, CASE_TEXT, "%s is not of the form", what);
             break;
         }
-        good = numbers_agree(what, f->n, expected, ag_tensor_data(m->x->tensor), 1e-10, 0, text);
+        good = numbers_agree(what, f->n, f->expected, ag_tensor_data(m->x->tensor), 1e-10, 0, text);
     }
     if (!good && !text[0]) snprintf(text, CASE_TEXT, "%s", error.status ? error.message : "out of memory");
     ag_tape_free(t);
@@ -245,12 +243,19 @@ static bool run_trajectory(const objective *f, json_t *object, char *text) {
 void run_optim(json_t *document, const char *path, tally *sum) {
     const char *text = json_string_value(json_object_get(document, "objective"));
     const json_t *trajectories = json_object_get(document, "trajectories");
-    objective f = {.n = (int64_t)json_array_size(json_object_get(document, "x0"))};
-    if (!text || strcmp(text, "sum(a*x^2 + b*x^4)") != 0 || f.n < 1 || f.n > WIDTH ||
+    const size_t n = json_array_size(json_object_get(document, "x0"));
+    double *room = n ? calloc(n, 4 * sizeof *room) : NULL;
+    if (!room) {
+        tally_case(sum, path, false, n ? "out of memory" : "is not of the form");
+        return;
+    }
+    const objective f = {(int64_t)n, room, room + n, room + 2 * n, room + 3 * n};
+    if (!text || strcmp(text, "sum(a*x^2 + b*x^4)") != 0 ||
         !read_numbers(json_object_get(document, "a"), f.a, f.n) ||
         !read_numbers(json_object_get(document, "b"), f.b, f.n) ||
         !read_numbers(json_object_get(document, "x0"), f.x0, f.n) || !json_is_array(trajectories)) {
         tally_case(sum, path, false, "is not of the form");
+        free(room);
         return;
     }
     size_t i;
@@ -261,4 +266,5 @@ void run_optim(json_t *document, const char *path, tally *sum) {
         snprintf(name, sizeof name, "optim/%s", optimizer ? optimizer : "(a trajectory without a name)");
         tally_case(sum, name, run_trajectory(&f, object, why), why);
     }
+    free(room);
 }

@@ -49,14 +49,21 @@ static bool attrs_known(const op_case *c, char *text) {
     return true;
 }
 
+/* The order of the first two axes; without a layout PyTorch's usual one, time first. */
+static const char *const batch_first_layout = "batch,time,feature", *const time_first_layout =
+                                                                        "time,batch,feature";
+
+static const char *layout_of(const op_case *c) {
+    const json_t *layout = json_object_get(c->attrs, "layout");
+    return layout ? json_string_value(layout) : time_first_layout;
+}
+
 static nn_module *make_module(const op_case *c, ag_error *error) {
-    const char *layout = json_string_value(json_object_get(c->attrs, "layout"));
-    const bool batch_first = layout && strcmp(layout, "batch,time,feature") == 0;
     const int64_t layers = attr(c, "num_layers", 1);
     const nn_recurrent_options o = {
         .layers = layers >= 1 && layers <= CASE_ARRAYS ? (int)layers : -1,
         .bidirectional = attr(c, "bidirectional", 0) != 0,
-        .batch_first = batch_first,
+        .batch_first = strcmp(layout_of(c), batch_first_layout) == 0,
         .no_bias = !operand(c, "bias_ih_l0", &c->inputs),
     };
     const int64_t n = attr(c, "input_size", 0), hidden = attr(c, "hidden_size", 0);
@@ -138,8 +145,13 @@ static bool run_pass(layer *l) {
     const ag_value x = ag_array_leaf(l->t, AG_F64, in->rank, in->dim, in->data);
     ag_value y[OUTPUTS] = {{0}};
     ag_cell_state last = {{0}, {0}};
-    y[0] = strcmp(c->op, "multihead_attention") == 0 ? nn_forward(l->m, &pass, x)
-                                                     : nn_recurrent_run(l->m, &pass, x, NULL, NULL, &last);
+    if (strcmp(c->op, "multihead_attention") == 0) {
+        const bool turned = in->rank == 3 && strcmp(layout_of(c), time_first_layout) == 0;
+        y[0] = nn_forward(l->m, &pass, turned ? ag_transpose(x, 0, 1) : x);
+        if (turned) y[0] = ag_transpose(y[0], 0, 1);
+    } else {
+        y[0] = nn_recurrent_run(l->m, &pass, x, NULL, NULL, &last);
+    }
     y[1] = last.h;
     y[2] = last.c;
     for (int k = 0; k < c->outputs.n; k++)
@@ -160,7 +172,13 @@ static bool check_form(const op_case *c, char *text) {
     bool good = c->inputs.n > 0 && c->inputs.v[0].present && c->outputs.n <= OUTPUTS &&
                 json_array_size(json_object_get(c->attrs, "parameter_names")) == (size_t)c->inputs.n - 1;
     for (int k = 0; good && k < c->outputs.n; k++) good = c->outputs.v[k].present;
-    if (!good) snprintf(text, CASE_TEXT, "it needs an input, a name for each weight, and 1 to 3 outputs");
+    const char *layout = layout_of(c);
+    if (!good) {
+        snprintf(text, CASE_TEXT, "it needs an input, a name for each weight, and 1 to 3 outputs");
+    } else if (!layout || (strcmp(layout, batch_first_layout) != 0 && strcmp(layout, time_first_layout) != 0)) {
+        snprintf(text, CASE_TEXT, "its layout is not known");
+        good = false;
+    }
     return good && attrs_known(c, text);
 }
 
