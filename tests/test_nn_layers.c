@@ -183,8 +183,45 @@ START_TEST(softmax_is_that_of_the_reference) {
 }
 END_TEST
 
+/* A user's layer with one of ours in it that x alone does not feed: an embedding, and a decoder whose memory x is. */
+typedef struct around {
+    nn_module base;
+    nn_module *inner;
+} around;
+
+static ag_value scale_by_rows(nn_module *m, nn_pass *pass, ag_value x) {
+    const double index[] = {2, 0, 1, 2}; /* row 2 twice */
+    return ag_mul(x,
+                  nn_forward(((around *)m)->inner, pass, ag_array_constant(pass->tape, AG_I64, DIM(2, 2), index)));
+}
+static ag_value decode(nn_module *m, nn_pass *pass, ag_value x) {
+    const ag_value none = {0};
+    return nn_transformer_decoder_run(((around *)m)->inner, pass, layer_input(pass->tape, DIM(1, 3, 4), 2), x,
+                                      none, none);
+}
+static nn_module *around_new(nn_forward_function *forward, nn_module *inner) {
+    around *a = nn_module_new(sizeof *a, "around", forward, NULL);
+    ck_assert(a && nn_module_child(&a->base, "inner", inner, NULL) == AG_OK);
+    a->inner = inner;
+    return &a->base;
+}
+
+START_TEST(derivatives_of_layers_that_read_no_floats_alone_agree_with_differences) {
+    CHECK_LAYER(around_new(scale_by_rows, nn_embedding(3, 2, AG_NO_PADDING, NULL)), true, DIM(2, 2, 2));
+    for (int first = 0; first < 2; first++) {
+        const nn_transformer_options o = {
+            .features = 4, .heads = 2, .hidden = 3, .gelu = true, .norm_first = first == 1, .causal = true};
+        CHECK_LAYER(around_new(decode, nn_transformer_decoder(2, true, &o, NULL)), true, DIM(1, 2, 4));
+        CHECK_LAYER(nn_transformer_encoder(1, false, &o, NULL), true, DIM(1, 3, 4));
+    }
+}
+END_TEST
+
 START_TEST(derivatives_agree_with_differences) {
     const int64_t dim[] = {2, 3}, sizes[] = {3, 4, 2};
+    const nn_init any = nn_init_constant(1);
+    CHECK_LAYER(nn_linear_with(3, 2, any, false, any, NULL), true, DIM(2, 3));
+    CHECK_LAYER(nn_bilinear_with(3, 2, 2, any, false, any, NULL), true, DIM(2, 5));
     CHECK_LAYER(nn_linear(3, 2, NULL), true, DIM(2, 3));
     CHECK_LAYER(nn_bilinear(3, 2, 2, NULL), true, DIM(2, 5));
     CHECK_LAYER(nn_mlp(sizes, 3, NN_GELU, NULL, NULL), true, DIM(2, 3));
@@ -202,6 +239,8 @@ START_TEST(derivatives_agree_with_differences) {
     CHECK_LAYER(nn_channel_dropout(0.3, NULL), true, DIM(2, 4, 3));
     for (nn_activation kind = NN_IDENTITY; kind <= NN_CELU; kind++)
         CHECK_LAYER(nn_activation_layer(kind, NULL), true, DIM(2, 5));
+    for (nn_activation kind = NN_LEAKY_RELU; kind <= NN_CELU; kind++)
+        CHECK_LAYER(nn_activation_layer_with(kind, 0.3, NULL), true, DIM(2, 5));
 }
 END_TEST
 
@@ -277,6 +316,7 @@ Suite *nn_layers_suite(void) {
     tcase_add_test(tc, upsampling_is_that_of_the_reference);
     tcase_add_test(tc, softmax_is_that_of_the_reference);
     tcase_add_test(tc, derivatives_agree_with_differences);
+    tcase_add_test(tc, derivatives_of_layers_that_read_no_floats_alone_agree_with_differences);
     tcase_add_test(tc, a_small_convolutional_network_learns);
     tcase_add_test(tc, every_failed_allocation_is_reported_and_leaves_nothing);
     suite_add_tcase(s, tc);
