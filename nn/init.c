@@ -16,8 +16,14 @@ nn_init nn_init_normal(double mean, double deviation) { return (nn_init){NN_INIT
 nn_init nn_init_gaussian(void) { return (nn_init){NN_INIT_GAUSSIAN_FAN, 0, 0}; }
 nn_init nn_init_xavier_uniform(double gain) { return (nn_init){NN_INIT_XAVIER_UNIFORM, gain, 0}; }
 nn_init nn_init_xavier_normal(double gain) { return (nn_init){NN_INIT_XAVIER_NORMAL, gain, 0}; }
-nn_init nn_init_he_uniform(void) { return (nn_init){NN_INIT_HE_UNIFORM, 0, 0}; }
-nn_init nn_init_he_normal(void) { return (nn_init){NN_INIT_HE_NORMAL, 0, 0}; }
+nn_init nn_init_he_uniform(void) { return nn_init_he_uniform_with(0, false); }
+nn_init nn_init_he_normal(void) { return nn_init_he_normal_with(0, false); }
+nn_init nn_init_he_uniform_with(double slope, bool fan_out) {
+    return (nn_init){NN_INIT_HE_UNIFORM, 2 / (1 + slope * slope), fan_out};
+}
+nn_init nn_init_he_normal_with(double slope, bool fan_out) {
+    return (nn_init){NN_INIT_HE_NORMAL, 2 / (1 + slope * slope), fan_out};
+}
 nn_init nn_init_fan_uniform(int64_t fan) { return (nn_init){NN_INIT_FAN_UNIFORM, 0, (double)fan}; }
 nn_init nn_init_standard_gaussian(void) { return nn_init_normal(0, 1); }
 nn_init nn_init_lecun_uniform(void) { return (nn_init){NN_INIT_LECUN_UNIFORM, 0, 0}; }
@@ -55,7 +61,7 @@ static ag_status reduce(nn_init init, const ag_meta *meta, spread *s, ag_error *
     switch (init.kind) {
     case NN_INIT_CONSTANT: *s = (spread){CONSTANT, init.a, 0}; return AG_OK;
     case NN_INIT_UNIFORM:
-        if (init.b < init.a)
+        if (init.b < init.a || isinf(init.b - init.a))
             return ag_fail(error, AG_ERROR_VALUE, "initialiser: uniform from %g to %g", init.a, init.b);
         *s = (spread){UNIFORM, init.a, init.b};
         return AG_OK;
@@ -73,11 +79,16 @@ static ag_status reduce(nn_init init, const ag_meta *meta, spread *s, ag_error *
         return AG_OK;
     case NN_INIT_GAUSSIAN_FAN: *s = (spread){NORMAL, 0, 1 / sqrt(fan_in + 1)}; return AG_OK;
     case NN_INIT_XAVIER_NORMAL: *s = (spread){NORMAL, 0, init.a * sqrt(2 / (fan_in + fan_out))}; return AG_OK;
-    case NN_INIT_HE_NORMAL: *s = (spread){NORMAL, 0, sqrt(2 / fan_in)}; return AG_OK;
     case NN_INIT_LECUN_NORMAL: *s = (spread){NORMAL, 0, sqrt(1 / fan_in)}; return AG_OK;
     case NN_INIT_LECUN_UNIFORM: bound = sqrt(3 / fan_in); break;
     case NN_INIT_XAVIER_UNIFORM: bound = init.a * sqrt(6 / (fan_in + fan_out)); break;
-    case NN_INIT_HE_UNIFORM: bound = sqrt(6 / fan_in); break;
+    case NN_INIT_HE_NORMAL:
+    case NN_INIT_HE_UNIFORM:
+        if (init.a < 0) return ag_fail(error, AG_ERROR_VALUE, "initialiser: variance %g / fan", init.a);
+        bound = sqrt((init.kind == NN_INIT_HE_NORMAL ? 1 : 3) * init.a / (init.b != 0 ? fan_out : fan_in));
+        if (init.kind == NN_INIT_HE_UNIFORM) break;
+        *s = (spread){NORMAL, 0, bound};
+        return AG_OK;
     case NN_INIT_FAN_UNIFORM:
         if (init.b < 0) return ag_fail(error, AG_ERROR_VALUE, "initialiser: fan %g", init.b);
         bound = init.b > 0 ? 1 / sqrt(init.b) : 0;

@@ -17,8 +17,8 @@ typedef enum nn_init_kind {
     NN_INIT_GAUSSIAN_FAN,   /* mean 0, standard deviation 1 / sqrt(fan_in + 1)               */
     NN_INIT_XAVIER_UNIFORM, /* +-a sqrt(6 / (fan_in + fan_out)).  Glorot and Bengio 2010     */
     NN_INIT_XAVIER_NORMAL,  /* sd a sqrt(2 / (fan_in + fan_out))                             */
-    NN_INIT_HE_UNIFORM,     /* +-sqrt(6 / fan_in).  He, Zhang, Ren, Sun 2015                 */
-    NN_INIT_HE_NORMAL,      /* sd sqrt(2 / fan_in)                                           */
+    NN_INIT_HE_UNIFORM,     /* +-sqrt(3 a / fan_in), b not 0: fan_out. He and others 2015     */
+    NN_INIT_HE_NORMAL,      /* sd sqrt(a / fan_in), b not 0: fan_out                         */
     NN_INIT_FAN_UNIFORM,    /* +-1 / sqrt(b) where b is the fan given (0: zeros): PyTorch's linear */
     NN_INIT_LECUN_UNIFORM,  /* +-sqrt(3 / fan_in).  LeCun, Bottou, Orr, Mueller 1998          */
     NN_INIT_LECUN_NORMAL,   /* sd sqrt(1 / fan_in)                                           */
@@ -55,6 +55,13 @@ NN_API nn_init nn_init_xavier_normal(double gain);
 NN_API nn_init nn_init_he_uniform(void);
 /** Normal with mean 0 and standard deviation sqrt(2 / fan_in). */
 NN_API nn_init nn_init_he_normal(void);
+/** The same before a leaky ReLU with a slope below 0, sqrt(6 / ((1 + slope^2) fan)): 0 is a ReLU, 1 no function at all.
+ *  fan_out true divides by fan_out: not the values but the gradients then keep their spread from layer to layer.
+ *  PyTorch's kaiming_uniform_(weight, a = slope, mode).
+ *  Source: He, Zhang, Ren, Sun 2015, section 2.2; so for he_normal_with */
+NN_API nn_init nn_init_he_uniform_with(double slope, bool fan_out);
+/** Deviation sqrt(2 / ((1 + slope^2) fan)). */
+NN_API nn_init nn_init_he_normal_with(double slope, bool fan_out);
 /** Uniform in [-r, r), r = 1 / sqrt(fan), with the fan given and not read from the shape: a layer's weight and
  *  bias share one, as in PyTorch's linear.
  *  Edges: fan 0 gives zeros */
@@ -83,9 +90,9 @@ NN_API nn_init nn_init_identity(void);
 
 /** Fill a tensor. Draws in f64 whatever the dtype, one draw an element (none for a constant, more where some are drawn
  *  again), so f32 and f64 networks start alike. A bound that an f32 rounds up to may be reached.
- *  Errors: AG_ERROR_DTYPE (not floating), AG_ERROR_VALUE (unknown kind, numbers not finite, b < a for UNIFORM,
- *          b < 0 for NORMAL, TRUNCATED and FAN_UNIFORM), and those of a kind. On error neither x nor the generator has
- *          changed. */
+ *  Errors: AG_ERROR_DTYPE (not floating), AG_ERROR_VALUE (unknown kind, numbers not finite, b < a or b - a
+ *          not finite for UNIFORM, a < 0 for HE_UNIFORM and HE_NORMAL, b < 0 for NORMAL, TRUNCATED and FAN_UNIFORM), and
+ *          those of a kind. On error neither x nor the generator has changed. */
 NN_API ag_status nn_init_fill(nn_init init, ag_tensor *x, ag_random *random, ag_error *error);
 
 AG_END_DECLS

@@ -45,6 +45,9 @@ START_TEST(uniform_kinds_have_their_bounds) {
     check_uniform(nn_init_xavier_uniform(1), -glorot, glorot);
     check_uniform(nn_init_xavier_uniform(5.0 / 3), -5.0 / 3 * glorot, 5.0 / 3 * glorot);
     check_uniform(nn_init_he_uniform(), -he, he);
+    const double forward = sqrt(6 / (1.25 * fan_in)), backward = sqrt(6 / (2 * fan_out));
+    check_uniform(nn_init_he_uniform_with(0.5, false), -forward, forward);
+    check_uniform(nn_init_he_uniform_with(1, true), -backward, backward);
     check_uniform(nn_init_fan_uniform(100), -0.1, 0.1);
     check_uniform(nn_init_lecun_uniform(), -sqrt(3 / fan_in), sqrt(3 / fan_in));
 }
@@ -55,6 +58,8 @@ START_TEST(normal_kinds_have_their_moments) {
     check_moments(nn_init_gaussian(), 0, 1 / sqrt(fan_in + 1), 3);
     check_moments(nn_init_xavier_normal(2), 0, 2 * sqrt(2 / (fan_in + fan_out)), 3);
     check_moments(nn_init_he_normal(), 0, sqrt(2 / fan_in), 3);
+    check_moments(nn_init_he_normal_with(0.5, false), 0, sqrt(2 / (1.25 * fan_in)), 3);
+    check_moments(nn_init_he_normal_with(0, true), 0, sqrt(2 / fan_out), 3);
     check_moments(nn_init_standard_gaussian(), 0, 1, 3);
     check_moments(nn_init_lecun_normal(), 0, sqrt(1 / fan_in), 3);
 }
@@ -238,10 +243,11 @@ START_TEST(the_seed_decides) {
 END_TEST
 
 START_TEST(what_makes_no_sense_is_refused_and_changes_nothing) {
-    const nn_init bad[] = {nn_init_truncated_normal(0, -1), nn_init_orthogonal(INFINITY),
-                           nn_init_uniform(1, 0),           nn_init_normal(0, -1),
-                           nn_init_constant(NAN),           nn_init_uniform(0, INFINITY),
-                           nn_init_fan_uniform(-1),         {(nn_init_kind)99, 0, 0}};
+    const nn_init bad[] = {
+        nn_init_truncated_normal(0, -1), nn_init_orthogonal(INFINITY),   nn_init_uniform(1, 0),
+        nn_init_normal(0, -1),           nn_init_constant(NAN),          nn_init_uniform(0, INFINITY),
+        nn_init_fan_uniform(-1),         nn_init_uniform(-1e308, 1e308), nn_init_he_normal_with(NAN, true),
+        {NN_INIT_HE_UNIFORM, -1, 0},     {(nn_init_kind)99, 0, 0}};
     const int64_t n = 3;
     ag_tensor *x = ag_tensor_from(AG_F32, 1, &n, (const double[]){1, 2, 3}, NULL);
     const uint64_t version = ag_tensor_version(x);
