@@ -52,14 +52,26 @@ typedef struct run {
     progress progress;
 } run;
 
-static ag_status get_data(run *r, ag_error *error) {
-    if (r->set.data) return nn_dataset_mnist(r->set.data, &r->train, &r->test, error);
+static ag_status draw_data(run *r, ag_error *error) {
     nn_dataset all;
     ag_status status = nn_dataset_digits(DRAWN, DRAWN_SEED, &all, error);
     if (status == AG_OK) status = nn_dataset_rows(&all, 0, DRAWN_FOR_TRAINING, &r->train, error);
     if (status == AG_OK) status = nn_dataset_rows(&all, DRAWN_FOR_TRAINING, DRAWN, &r->test, error);
     nn_dataset_clear(&all);
     return status;
+}
+
+static ag_status get_data(run *r, ag_error *error) {
+    const settings *s = &r->set;
+    const ag_status status = s->data ? nn_dataset_mnist(s->data, &r->train, &r->test, error) : draw_data(r, error);
+    if (status != AG_OK || s->samples == 0) return status;
+    if (s->samples > nn_dataset_size(&r->train))
+        return ag_fail(error, AG_ERROR_VALUE, "--samples %" PRId64 ": there are %" PRId64 " to train", s->samples,
+                       nn_dataset_size(&r->train));
+    nn_dataset all = r->train;
+    const ag_status cut = nn_dataset_rows(&all, 0, s->samples, &r->train, error);
+    nn_dataset_clear(&all);
+    return cut;
 }
 
 static ag_status build_network(run *r, ag_error *error) {

@@ -13,13 +13,12 @@
 
 static const char usage[] =
     "Usage: train_digits [OPTION]...\n"
-    "Train a network with Adam to read handwritten digits: 10,000 that the program draws itself, or those of "
-    "--data.\n"
+    "Train a network with Adam to read handwritten digits: 10,000 that the program draws itself, or others.\n"
     "\n"
     "  --model NAME     mlp: a multi-layer perceptron; cnn: a convolutional network       (default mlp)\n"
-    "  --data DIR       MNIST or Fashion-MNIST: IDX files in DIR under their published names, .gz or not. "
-    "Without\n"
-    "                   training files, the first 8,000 images of the t10k pair train and the rest test\n"
+    "  --data DIR       MNIST or Fashion-MNIST: IDX files in DIR under their published names, .gz or not.\n"
+    "                   Without training files, the first 8,000 images of the t10k pair train, the rest test\n"
+    "  --samples N      train with the first N samples only\n"
     "  --epochs N       passes through the training data                   (default 10; 0 only tests)\n"
     "  --batch N        samples a step                                     (default 64)\n"
     "  --lr X           Adam's learning rate                               (default 0.001; cnn: 0.002)\n"
@@ -36,18 +35,18 @@ static const char usage[] =
     "  --quiet          print nothing but the last line\n"
     "  --help           print this text\n"
     "\n"
-    "A run with --checkpoint may be killed at any moment: the same command goes on after the last whole epoch "
-    "and\n"
-    "ends with the weights, to the bit, of a run that was never stopped. Only its curves begin anew. A FILE of a\n"
-    "run with other settings is refused (--threads may change, and --epochs may grow where the schedule is\n"
-    "constant). Remove FILE to begin again. FILE is whole at every moment; a kill while the next one is being\n"
-    "written leaves that one beside it, as .gradus.tmp and numbers.\n"
+    "A run with --checkpoint may be killed at any moment: the same command goes on after the last whole epoch,\n"
+    "and ends with the weights, to the bit, of a run that was never stopped. Only its curves begin anew. A FILE\n"
+    "of a run with other settings is refused; --threads may change, and --epochs may grow where the schedule is\n"
+    "constant. Remove FILE to begin again. It is whole at every moment; a kill while the next one is written\n"
+    "leaves that one beside it, as .gradus.tmp and numbers.\n"
     "Ctrl-C ends training early; what is there is saved, drawn and reported as usual.\n"
     "Exit status: 0; 1 when something failed; 2 for a wrong option; 130 after Ctrl-C.\n";
 
 enum {
     MODEL = 1,
     DATA,
+    SAMPLES,
     EPOCHS,
     BATCH,
     LR,
@@ -66,6 +65,7 @@ enum {
 static const struct option options[] = {
     {"model", required_argument, NULL, MODEL},
     {"data", required_argument, NULL, DATA},
+    {"samples", required_argument, NULL, SAMPLES},
     {"epochs", required_argument, NULL, EPOCHS},
     {"batch", required_argument, NULL, BATCH},
     {"lr", required_argument, NULL, LR},
@@ -106,6 +106,7 @@ static bool set_option(settings *s, int option, arg a) {
     case CHECKPOINT: return arg_name(a, &s->checkpoint);
     case PLOT: return arg_name(a, &s->plot);
     case QUIET: s->quiet = true; return true;
+    case SAMPLES: return arg_integer(a, 1, INT64_MAX, &s->samples);
     case EPOCHS: return arg_integer(a, 0, 100000, &s->epochs);
     case BATCH: return arg_integer(a, 1, 1000000, &s->batch);
     case SEED: return arg_integer(a, 0, INT64_MAX, &s->seed);

@@ -13,6 +13,7 @@ enum { RATE_CONSTANT, RATE_COSINE }; /* settings.schedule */
 typedef struct settings {
     int model;
     const char *data, *save, *load, *checkpoint, *plot; /* NULL: not asked for */
+    int64_t samples;                                    /* to train with; 0: all */
     int64_t epochs, batch, threads, seed;
     int64_t hidden[MAX_HIDDEN]; /* of an mlp */
     int n_hidden;
