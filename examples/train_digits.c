@@ -162,7 +162,7 @@ static ag_status resume(run *r, ag_error *error) {
 /* From a checkpoint where there is one, else from --load, else from the weights that build_network drew. */
 static ag_status choose_beginning(run *r, ag_error *error) {
     const settings *s = &r->set;
-    settings_of_run(s, nn_dataset_size(&r->train), &r->must_agree);
+    if (s->checkpoint) settings_of_run(s, &r->train, &r->must_agree);
     const bool resumed = s->checkpoint && (access(s->checkpoint, F_OK) == 0 || errno != ENOENT);
     return resumed ? resume(r, error) : s->load ? digits_model_load(s, r->params, error) : AG_OK;
 }

@@ -322,9 +322,14 @@ killed_and_resumed() { # [ARGUMENT...]
     expect 1 "run: schedule is constant, should be cosine over 3 epochs" \
         $small --epochs 3 --checkpoint run --schedule cosine
     expect 1 "run: load is not given, should be given" $small --epochs 3 --checkpoint run --load trained
-    expect 1 "run: data is 40 given digits, should be 8000 drawn digits" \
+    expect 1 "run: data is 40 digits of digest" \
         --hidden 8 --batch 16 --epochs 3 --checkpoint run
-    expect 1 "run: data is 40 given digits, should be 20 given digits" $small --samples 20 --epochs 3 --checkpoint run
+    expect 1 "should be 20 digits of digest" $small --samples 20 --epochs 3 --checkpoint run
+    mkdir other
+    cp small/* other
+    tail -c +10 small/train-labels-idx1-ubyte >labels # all but the first, which was 0
+    { head -c 8 small/train-labels-idx1-ubyte && printf '\002' && cat labels; } >other/train-labels-idx1-ubyte
+    expect 1 "run: data is 40 digits of digest" --data other --hidden 8 --batch 16 --epochs 3 --checkpoint run
     expect 1 "run is of epoch 3, and --epochs is 2" $small --epochs 2 --checkpoint run
     cmp -s run before || fail "a checkpoint that was refused has changed"
     expect 0 "saved three" $small --epochs 5 --save three

@@ -164,7 +164,16 @@ bool settings_read(settings *s, int argc, char **argv, int *exit_status) {
 
 const char *settings_model(const settings *s) { return models[s->model]; }
 
-void settings_of_run(const settings *s, int64_t samples, run_settings *out) {
+/* A number that other data would hardly have.
+ * Source: Fowler, Noll and Vo, FNV-1a of 64 bits */
+static uint64_t digest(const ag_tensor *x, uint64_t start) {
+    const unsigned char *byte = ag_tensor_data(x);
+    uint64_t sum = start;
+    for (size_t i = 0; i < ag_meta_bytes(ag_tensor_meta(x)); i++) sum = (sum ^ byte[i]) * UINT64_C(0x100000001b3);
+    return sum;
+}
+
+void settings_of_run(const settings *s, const nn_dataset *train, run_settings *out) {
     static const char *const names[RUN_SETTINGS] = {"model", "data", "batch", "lr", "schedule", "seed", "load"};
     enum { TEXT = RUN_SETTING_TEXT };
     char(*text)[TEXT] = out->text;
@@ -172,7 +181,8 @@ void settings_of_run(const settings *s, int64_t samples, run_settings *out) {
     for (int i = 0; i < s->n_hidden; i++)
         length +=
             snprintf(text[0] + length, (size_t)(TEXT - length), "%c%" PRId64, i > 0 ? ',' : ' ', s->hidden[i]);
-    snprintf(text[1], TEXT, "%" PRId64 " %s digits", samples, s->data ? "given" : "drawn");
+    snprintf(text[1], TEXT, "%" PRId64 " digits of digest %016" PRIx64, nn_dataset_size(train),
+             digest(train->y, digest(train->x, UINT64_C(0xcbf29ce484222325))));
     snprintf(text[2], TEXT, "%" PRId64, s->batch);
     snprintf(text[3], TEXT, "%.15g", s->lr);
     snprintf(text[4], TEXT, "constant");

@@ -2,6 +2,8 @@
 #ifndef EXAMPLES_SUPPORT_DIGITS_SETTINGS_H
 #define EXAMPLES_SUPPORT_DIGITS_SETTINGS_H
 
+#include <nn/nn.h>
+
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -33,6 +35,6 @@ typedef struct run_settings {
     char text[RUN_SETTINGS][RUN_SETTING_TEXT];
     const char *word[2 * RUN_SETTINGS + 1];
 } run_settings;
-void settings_of_run(const settings *s, int64_t samples, run_settings *out);
+void settings_of_run(const settings *s, const nn_dataset *train, run_settings *out);
 
 #endif
