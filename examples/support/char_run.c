@@ -3,10 +3,8 @@
 
 #include "char_run.h"
 
-#include "chart.h"
 #include "interrupt.h"
 #include "output.h"
-#include "picture.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -28,7 +26,7 @@ static void complain(const char_run *r, const ag_error *error) {
 static ag_status check_outputs(const char_settings *s, ag_error *error) {
     ag_status status = s->save ? output_check(s->save, error) : AG_OK;
     if (status == AG_OK && s->checkpoint) status = output_check(s->checkpoint, error);
-    if (status == AG_OK && s->plot) status = picture_check(s->plot, error);
+    if (status == AG_OK && s->plot) status = nn_picture_check(s->plot, error);
     return status;
 }
 
@@ -198,13 +196,11 @@ static ag_status save(const char_run *r, ag_error *error) {
 
 static ag_status plot(const char_run *r, ag_error *error) {
     if (!r->set.plot) return AG_OK;
-    const chart losses = {
-        "Loss (nats a character)",
-        "step",
-        false,
-        2,
-        {{"training", r->curve[0], r->curve[1], r->points}, {"held out", r->curve[0], r->curve[2], r->points}}};
-    const ag_status status = charts_write(r->set.plot, &losses, 1, error);
+    const nn_curve losses[] = {{.name = "training", .x = r->curve[0], .y = r->curve[1], .n = r->points},
+                               {.name = "held out", .x = r->curve[0], .y = r->curve[2], .n = r->points}};
+    const nn_chart chart = {
+        .title = "Loss (nats a character)", .x = {.name = "step", .whole = true}, .curves = losses, .n = 2};
+    const ag_status status = nn_picture_write(r->set.plot, &(nn_picture){.charts = &chart, .n_charts = 1}, error);
     if (status == AG_OK && !r->set.quiet) printf("drew %s\n", r->set.plot);
     return status;
 }
