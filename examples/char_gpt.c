@@ -38,7 +38,7 @@ static nn_module *char_gpt_new(const char_settings *s, int64_t characters, ag_er
 int main(int argc, char **argv) {
     char_run r = {
         .set = {.program = "char_gpt",
-                .shows = "Train a small GPT to foretell a text character by character, and let it write.",
+                .shows = "Train a small GPT to foretell a text character by character, and let it write.\n",
                 .steps = 800,
                 .every = 50,
                 .batch = 16,
@@ -49,7 +49,7 @@ int main(int argc, char **argv) {
                 .lr = 3e-3,
                 .dropout = 0,
                 .length = 500,
-                .temperature = 0.7,
+                .temperature = 0.6,
                 .seed = 1,
                 .threads = 1}};
     ag_error error = {0};

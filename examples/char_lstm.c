@@ -55,7 +55,7 @@ static char_lstm *char_lstm_new(const char_settings *s, int64_t characters, ag_e
 
 int main(int argc, char **argv) {
     char_run r = {.set = {.program = "char_lstm",
-                          .shows = "Train an LSTM to foretell a text character by character, and let it write.",
+                          .shows = "Train an LSTM to foretell a text character by character, and let it write.\n",
                           .steps = 800,
                           .every = 50,
                           .batch = 16,
@@ -65,7 +65,7 @@ int main(int argc, char **argv) {
                           .lr = 6e-3,
                           .dropout = 0.1,
                           .length = 500,
-                          .temperature = 0.7,
+                          .temperature = 0.6,
                           .seed = 1,
                           .threads = 1}};
     ag_error error = {0};

@@ -4,7 +4,6 @@
 #include "char_run.h"
 
 #include "interrupt.h"
-#include "output.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -21,14 +20,6 @@ static void complain(const char_run *r, const ag_error *error) {
 }
 
 /* ---- the text ----------------------------------------------------------------------------------------------- */
-
-/* What would spoil the end of a run is found before its beginning. */
-static ag_status check_outputs(const char_settings *s, ag_error *error) {
-    ag_status status = s->save ? output_check(s->save, error) : AG_OK;
-    if (status == AG_OK && s->checkpoint) status = output_check(s->checkpoint, error);
-    if (status == AG_OK && s->plot) status = nn_picture_check(s->plot, error);
-    return status;
-}
 
 /* The characters that the network in a file knows. */
 static ag_status vocabulary_of_file(const char *path, const char *name, vocabulary *out, ag_error *error) {
@@ -82,8 +73,7 @@ bool char_run_begin(char_run *r, int argc, char **argv, int *exit_status) {
     const char *checkpoint = r->set.checkpoint;
     r->resumes = checkpoint && (access(checkpoint, F_OK) == 0 || errno != ENOENT);
     r->loss = r->held_out = NAN;
-    ag_status status = check_outputs(&r->set, &error);
-    if (status == AG_OK) status = get_text(r, &error);
+    const ag_status status = get_text(r, &error);
     if (status == AG_OK) return true;
     *exit_status = char_run_end(r, status, &error);
     return false;

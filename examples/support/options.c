@@ -19,7 +19,8 @@ enum { HELP = OPTIONS_MOST + 1, NAME_WIDTH = 20 };
 
 static void print_default(FILE *out, const option_row *r) {
     if (r->kind == OPTION_INTEGER) fprintf(out, " (default %" PRId64 ")", *(const int64_t *)r->value);
-    if (r->kind == OPTION_RATE) fprintf(out, " (default %g)", *(const double *)r->value);
+    if (r->kind == OPTION_RATE || r->kind == OPTION_NUMBER)
+        fprintf(out, " (default %g)", *(const double *)r->value);
 }
 
 /* A help of several lines is indented as a whole. */
@@ -50,6 +51,7 @@ static bool set_value(const option_row *r, arg a) {
     case OPTION_FLAG: *(bool *)r->value = true; return true;
     case OPTION_INTEGER: return arg_integer(a, r->low, r->high, r->value);
     case OPTION_RATE: return arg_positive(a, r->value);
+    case OPTION_NUMBER: return arg_number(a, (double)r->low, (double)r->high, r->value);
     default: return arg_name(a, r->value);
     }
 }

@@ -10,6 +10,7 @@ typedef enum option_kind {
     OPTION_FLAG,    /* bool: becomes true                      */
     OPTION_INTEGER, /* int64_t in [low, high]                  */
     OPTION_RATE,    /* double above 0                          */
+    OPTION_NUMBER,  /* double in [low, high]                   */
     OPTION_TEXT,    /* const char *, not empty                 */
     OPTION_FILE,    /* const char *: a file that is written    */
     OPTION_PICTURE  /* const char *: a picture that is written */
