@@ -180,6 +180,23 @@ typedef struct nn_lbfgs_options {
  *          torch.optim.LBFGS */
 NN_API nn_optim *nn_lbfgs(nn_params *params, double lr, const nn_lbfgs_options *options, ag_error *error);
 
+/** A rule of one's own: an operation (op.h) that makes of a parameter p, its gradient g and state what they are after a step.
+ *  Its row is elementwise, and then works on many parameters at once and in place; or it is not, and sees each parameter
+ *  by itself. */
+typedef struct nn_rule {
+    const ag_op *op;          /* operands {p, g, state...}, results {p, state...}, of one shape and dtype; kept */
+    const char *const *state; /* (state_count) its names in checkpoints; kept, not copied                */
+    size_t state_count;       /* 0 to 3: tensors like p, which begin as zeros                            */
+    /** Fill op->attr_size bytes, all 0 before, for step number `step`, from 1. NULL: the row has no attributes. */
+    void (*attrs)(void *user, double lr, int64_t step, void *attrs);
+    void *user;
+} nn_rule;
+/** An optimiser that follows it, and is one like the others: steps, schedules, groups (with rates alone), checkpoints. The
+ *  row is registered (ag_op_register).
+ *  Shapes: operands are vectors, padding included: zeros, which zero gradients must leave zeros
+ *  Errors: as all; AG_ERROR_VALUE also: what op takes, gives or has as attributes (at most 128 bytes) does not fit */
+NN_API nn_optim *nn_optim_of(nn_params *params, double lr, const nn_rule *rule, ag_error *error);
+
 /* ---- steps -------------------------------------------------------------------------------------------------- */
 
 NN_API void nn_optim_free(nn_optim *o); /* accepts NULL; the parameters stay */
