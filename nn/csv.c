@@ -39,6 +39,18 @@ static ag_status fail_at(const scan *s, int64_t line, int64_t column, const char
                    column, what);
 }
 
+/* The same of a value, shown on one line whatever is in it. */
+static ag_status fail_at_value(const scan *s, const field *f, const char *before, const char *value,
+                               const char *after) {
+    enum { SHOWN = 60 };
+    char text[SHOWN + 1], what[2 * SHOWN];
+    snprintf(text, sizeof text, "%s", value);
+    for (char *c = text; *c; c++)
+        if ((unsigned char)*c < ' ' || *c == 0x7f) *c = '?';
+    snprintf(what, sizeof what, "%s\"%s\" %s", before, text, after);
+    return fail_at(s, f->line, f->column, what);
+}
+
 /* ---- values ------------------------------------------------------------------------------------------------- */
 
 static ag_status scan_quoted(scan *s, field *f) {
@@ -216,11 +228,8 @@ static ag_status read_value(const scan *s, field *f, ag_tensor *x, void *to, int
     double value = is_number(text) ? strtod(text, NULL) : NAN;
     const bool wide = ag_tensor_meta(x)->dtype == AG_F64;
     if (!wide && fabs(value) >= 3.4028235677973366e38) value = INFINITY; /* what f32 rounds to infinity */
-    if (!isfinite(value)) {
-        char what[100];
-        snprintf(what, sizeof what, "\"%.40s\" is no number, or beyond %s", text, wide ? "f64" : "f32");
-        return fail_at(s, f->line, f->column, what);
-    }
+    if (!isfinite(value))
+        return fail_at_value(s, f, "", text, wide ? "is no number, or beyond f64" : "is no number, or beyond f32");
     if (wide)
         ((double *)to)[i] = value;
     else
@@ -228,7 +237,16 @@ static ag_status read_value(const scan *s, field *f, ag_tensor *x, void *to, int
     return AG_OK;
 }
 
-static ag_status read_rows(const table *t, nn_csv *out) {
+/* A class: there, and, where only some may be, one of these. */
+static ag_status check_class(const scan *s, const field *f, const char *name, const nn_csv_options *o) {
+    if (*skip_blanks(name) == '\0') return fail_at(s, f->line, f->column, "the class is missing");
+    int64_t c = 0;
+    while (o->classes && c < o->class_count && strcmp(o->classes[c], name) != 0) c++;
+    if (!o->classes || c < o->class_count) return AG_OK;
+    return fail_at_value(s, f, "class ", name, "is not among the given");
+}
+
+static ag_status read_rows(const table *t, const nn_csv_options *o, nn_csv *out) {
     scan s = t->start;
     void *to = ag_tensor_write(out->data.x); /* (rows, columns without the label's) */
     int64_t i = 0;
@@ -237,23 +255,21 @@ static ag_status read_rows(const table *t, nn_csv *out) {
             field f;
             ag_status status = scan_field(&s, &f);
             if (status) return status;
-            if (k == t->label) {
-                t->labels[row] = settle(&f);
-                if (*t->labels[row] == '\0') return fail_at(&s, f.line, f.column, "the class is missing");
-            } else {
+            if (k == t->label)
+                status = check_class(&s, &f, t->labels[row] = settle(&f), o);
+            else
                 status = read_value(&s, &f, out->data.x, to, i++);
-                if (status) return status;
-            }
+            if (status) return status;
         }
     return AG_OK;
 }
 
 /* Numbers are read as in C, wherever the program is at home. */
-static ag_status read_rows_in_c(const table *t, nn_csv *out) {
+static ag_status read_rows_in_c(const table *t, const nn_csv_options *o, nn_csv *out) {
     const locale_t plain = newlocale(LC_ALL_MASK, "C", (locale_t)0);
     if (plain == (locale_t)0) return no_memory(&t->start, "locale");
     const locale_t before = uselocale(plain);
-    const ag_status status = read_rows(t, out);
+    const ag_status status = read_rows(t, o, out);
     uselocale(before);
     freelocale(plain);
     return status;
@@ -298,26 +314,21 @@ static ag_status copy_classes(const table *t, const char *const *names, int64_t 
     return AG_OK;
 }
 
-/* Given classes come in any order, so they are looked for one by one; found ones by halving. */
-static ag_status number_labels(const table *t, bool given, nn_csv *out) {
+/* Each is there. Given classes come in any order, so they are looked for one by one; found ones by halving. */
+static void number_labels(const table *t, bool given, nn_csv *out) {
     int64_t *y = ag_tensor_write(out->data.y); /* (rows) */
     for (int64_t row = 0; row < t->rows; row++) {
         int64_t c = given ? 0 : place_of(out->class_names, out->classes, t->labels[row]);
-        while (c < out->classes && strcmp(out->class_names[c], t->labels[row]) != 0) c++;
-        if (c == out->classes)
-            return ag_fail(t->start.error, AG_ERROR_FORMAT,
-                           NNX_PATH ": row %" PRId64 " of the data, column %" PRId64
-                                    ": class \"%.60s\" is not among the given",
-                           t->start.path, row + 1, t->label + 1, t->labels[row]);
+        while (strcmp(out->class_names[c], t->labels[row]) != 0) c++;
         y[row] = c;
     }
-    return AG_OK;
 }
 
 static ag_status read_labels(const table *t, const nn_csv_options *o, nn_csv *out) {
     if (o->classes) {
         const ag_status status = copy_classes(t, o->classes, o->class_count, out);
-        return status ? status : number_labels(t, true, out);
+        if (!status) number_labels(t, true, out);
+        return status;
     }
     const size_t room = (size_t)(t->rows < MOST_NAMES ? t->rows : MOST_NAMES) * sizeof(char *);
     char **found = ag_alloc(room);
@@ -325,7 +336,7 @@ static ag_status read_labels(const table *t, const nn_csv_options *o, nn_csv *ou
     int64_t n = 0;
     ag_status status = find_classes(t, found, &n);
     if (!status) status = copy_classes(t, (const char *const *)found, n, out);
-    if (!status) status = number_labels(t, false, out);
+    if (!status) number_labels(t, false, out);
     ag_release(found, room);
     return status;
 }
@@ -349,7 +360,7 @@ static ag_status read_table(scan *s, const nn_csv_options *o, nn_csv *out) {
     const size_t room = t.label < 0 ? 0 : (size_t)t.rows * sizeof *t.labels;
     t.labels = ag_alloc(room);
     if (!t.labels) return no_memory(s, "labels");
-    status = read_rows_in_c(&t, out);
+    status = read_rows_in_c(&t, o, out);
     if (!status && t.label >= 0) status = read_labels(&t, o, out);
     ag_release(t.labels, room);
     return status;

@@ -56,6 +56,24 @@ START_TEST(quoted_values_keep_separators_quotes_and_lines) {
 }
 END_TEST
 
+START_TEST(a_class_that_may_not_be_is_told_with_its_line) {
+    nn_csv csv;
+    ag_error error;
+    static const char *const classes[] = {"y", "n"};
+    const nn_csv_options given = {.label = "kind", .classes = classes, .class_count = 2};
+    /* The first row takes two lines. */
+    ck_assert_int_eq(read_text("\"a\n\",kind\n1,y\n\"2\",n\n3,\"w\t\nx\"\n", &given, &csv, &error),
+                     AG_ERROR_FORMAT);
+    ck_assert_msg(strstr(error.message, ": line 5, column 2: class \"w??x\" is not among the given") != NULL, "%s",
+                  error.message);
+    ck_assert_int_eq(read_text("a,kind\n\"1\n2\",y\n", &kind, &csv, &error), AG_ERROR_FORMAT);
+    ck_assert_msg(strstr(error.message, ": line 2, column 1: \"1?2\" is no number") != NULL, "%s", error.message);
+    /* Blanks are no class, as they are no number. */
+    ck_assert_int_eq(read_text("a,kind\n1,y\n2, \t\n", &kind, &csv, &error), AG_ERROR_FORMAT);
+    ck_assert_msg(strstr(error.message, ": line 3, column 2: the class is missing") != NULL, "%s", error.message);
+}
+END_TEST
+
 START_TEST(options_say_dtype_header_separator_and_classes) {
     nn_csv csv;
     static const char *const classes[] = {"z", "y"};
@@ -171,6 +189,7 @@ Suite *nn_csv_suite(void) {
     tcase_add_checked_fixture(t, folder_make, folder_remove);
     tcase_add_test(t, a_table_with_labels_is_read);
     tcase_add_test(t, quoted_values_keep_separators_quotes_and_lines);
+    tcase_add_test(t, a_class_that_may_not_be_is_told_with_its_line);
     tcase_add_test(t, options_say_dtype_header_separator_and_classes);
     tcase_add_test(t, an_error_names_line_and_column);
     tcase_add_test(t, a_table_cut_at_any_byte_is_read_within_bounds);
