@@ -156,18 +156,33 @@ static int64_t row_width(const ag_tensor *x, ag_error *error) {
     return width;
 }
 
-/* Both passes go through memory in its order, a row at a time. */
-static void fit(const ag_tensor *x, int64_t n, nn_normalizer *z) {
+/* By which a feature's numbers are multiplied, so that neither their sum nor the sum of their squares leaves f64's
+ * range: the power of two that takes the largest below 1. Nothing is rounded by it. */
+static double scale_of(double largest) {
+    enum { LEAST = -1020 }; /* and its inverse is finite, too */
+    int exponent = 0;
+    (void)frexp(largest, &exponent);
+    return ldexp(1, -(exponent > LEAST ? exponent : LEAST));
+}
+
+/* All passes go through memory in its order, a row at a time. scale: (width) zeros. */
+static void fit(const ag_tensor *x, int64_t n, double *scale, nn_normalizer *z) {
     const int64_t width = z->width;
     for (int64_t i = 0; i < n; i++)
-        for (int64_t k = 0; k < width; k++) z->mean[k] += element(x, i * width + k);
+        for (int64_t k = 0; k < width; k++) scale[k] = fmax(scale[k], fabs(element(x, i * width + k)));
+    for (int64_t k = 0; k < width; k++) scale[k] = scale_of(scale[k]);
+    for (int64_t i = 0; i < n; i++)
+        for (int64_t k = 0; k < width; k++) z->mean[k] += scale[k] * element(x, i * width + k);
     for (int64_t k = 0; k < width; k++) z->mean[k] /= (double)n;
     for (int64_t i = 0; i < n; i++)
         for (int64_t k = 0; k < width; k++) {
-            const double off = element(x, i * width + k) - z->mean[k];
+            const double off = scale[k] * element(x, i * width + k) - z->mean[k];
             z->std[k] += off * off;
         }
-    for (int64_t k = 0; k < width; k++) z->std[k] = sqrt(z->std[k] / (double)n);
+    for (int64_t k = 0; k < width; k++) {
+        z->mean[k] /= scale[k];
+        z->std[k] = sqrt(z->std[k] / (double)n) / scale[k];
+    }
 }
 
 /* A feature is constant when all rows say so: its mean may be off by a rounding, and its deviation then not 0. */
@@ -195,13 +210,17 @@ ag_status nn_normalizer_fit(const ag_tensor *x, nn_normalizer *out, ag_error *er
     out->width = width;
     out->mean = ag_alloc_zeroed((size_t)width * sizeof *out->mean);
     out->std = ag_alloc_zeroed((size_t)width * sizeof *out->std);
-    if (!out->mean || !out->std) {
+    double *scale = ag_alloc_zeroed((size_t)width * sizeof *scale);
+    ag_status status = AG_OK;
+    if (out->mean && out->std && scale) {
+        fit(x, n, scale, out);
+        mend_constants(x, n, out);
+    } else {
         nn_normalizer_clear(out);
-        return ag_fail(error, AG_ERROR_MEMORY, "normalising by %" PRId64 " features", width);
+        status = ag_fail(error, AG_ERROR_MEMORY, "normalising by %" PRId64 " features", width);
     }
-    fit(x, n, out);
-    mend_constants(x, n, out);
-    return AG_OK;
+    if (scale) ag_release(scale, (size_t)width * sizeof *scale);
+    return status;
 }
 
 ag_status nn_normalizer_apply(const nn_normalizer *z, ag_tensor *x, ag_error *error) {
@@ -214,7 +233,8 @@ ag_status nn_normalizer_apply(const nn_normalizer *z, ag_tensor *x, ag_error *er
     const int64_t count = ag_tensor_count(x);
     void *to = ag_tensor_write(x);
     for (int64_t i = 0; i < count; i++) {
-        const double value = (element(x, i) - z->mean[i % width]) / z->std[i % width];
+        const double is = element(x, i), mean = z->mean[i % width], std = z->std[i % width], off = is - mean;
+        const double value = isinf(off) ? (is / 2 - mean / 2) / (std / 2) : off / std; /* beyond f64's range */
         if (ag_tensor_meta(x)->dtype == AG_F32)
             ((float *)to)[i] = (float)value;
         else

@@ -117,6 +117,33 @@ START_TEST(features_get_mean_0_and_deviation_1_and_others_follow) {
 }
 END_TEST
 
+/* Squares of f64 leave its range long before the numbers do, both ways. */
+START_TEST(very_large_and_very_small_features_are_standardised_too) {
+    static const double unit[] = {3e-308, 1e-200, 1, 1e200, 1.5e308};
+    for (int k = 0; k < 5; k++) {
+        const double u = unit[k], values[] = {u, -u, u, -u};
+        ag_tensor *x = ag_tensor_from(AG_F64, 2, (const int64_t[]){4, 1}, values, NULL);
+        nn_normalizer n;
+        ck_assert_int_eq(nn_normalizer_fit(x, &n, NULL), AG_OK);
+        ck_assert(n.mean[0] == 0);
+        ck_assert_double_eq_tol(n.std[0] / u, 1, 1e-15);
+        ck_assert_int_eq(nn_normalizer_apply(&n, x, NULL), AG_OK);
+        for (int64_t i = 0; i < 4; i++) ck_assert_double_eq_tol(ag_tensor_get(x, i), i % 2 ? -1 : 1, 1e-15);
+        nn_normalizer_clear(&n);
+        ag_tensor_free(x);
+    }
+    const double wide[] = {1.7e308, 1.7e308, 1.7e308, -1.7e308}; /* off the mean by 1.5 times the largest */
+    ag_tensor *x = ag_tensor_from(AG_F64, 2, (const int64_t[]){4, 1}, wide, NULL);
+    nn_normalizer n;
+    ck_assert_int_eq(nn_normalizer_fit(x, &n, NULL), AG_OK);
+    ck_assert_int_eq(nn_normalizer_apply(&n, x, NULL), AG_OK);
+    ck_assert_double_eq_tol(ag_tensor_get(x, 0), 1 / sqrt(3), 1e-15);
+    ck_assert_double_eq_tol(ag_tensor_get(x, 3), -sqrt(3), 1e-15);
+    nn_normalizer_clear(&n);
+    ag_tensor_free(x);
+}
+END_TEST
+
 START_TEST(a_constant_feature_becomes_exactly_0) {
     enum { N = 7 };
     double values[N];
@@ -213,6 +240,7 @@ Suite *nn_prepare_suite(void) {
     tcase_add_test(t, the_seed_alone_decides_a_split);
     tcase_add_test(t, splits_that_cannot_be_are_refused);
     tcase_add_test(t, features_get_mean_0_and_deviation_1_and_others_follow);
+    tcase_add_test(t, very_large_and_very_small_features_are_standardised_too);
     tcase_add_test(t, a_constant_feature_becomes_exactly_0);
     tcase_add_test(t, what_cannot_be_normalised_is_refused);
     tcase_add_test(t, one_hot_rows_have_a_single_1);
