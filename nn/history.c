@@ -1,8 +1,11 @@
 /* history: the record of a training run, and its table. */
+#define _POSIX_C_SOURCE 200809L /* newlocale, uselocale */
+
 #include "train.h"
 
 #include "text_impl.h"
 
+#include <locale.h>
 #include <math.h>
 #include <string.h>
 
@@ -45,9 +48,20 @@ static void put_table(nnx_text *t, const nn_history *h) {
     }
 }
 
+/* Numbers are written as in C, wherever the program is at home: a comma within one would be two columns. */
+static void put_table_in_c(nnx_text *t, const nn_history *h) {
+    const locale_t plain = newlocale(LC_ALL_MASK, "C", (locale_t)0);
+    t->failed = plain == (locale_t)0;
+    if (t->failed) return;
+    const locale_t before = uselocale(plain);
+    put_table(t, h);
+    uselocale(before);
+    freelocale(plain);
+}
+
 ag_status nn_history_csv(const nn_history *h, const char *path, ag_error *error) {
     nnx_text table = {.at = NULL};
-    put_table(&table, h);
+    put_table_in_c(&table, h);
     const ag_status status = table.failed ? ag_fail(error, AG_ERROR_MEMORY, "%.300s: no memory for a table", path)
                                           : ag_file_write(path, table.at, table.size, error);
     nnx_text_clear(&table);
