@@ -7,6 +7,7 @@
 #include "data.h"
 
 #include "data_impl.h"
+#include "file_impl.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -79,25 +80,28 @@ ag_status nn_dataset_rows(const nn_dataset *d, int64_t first, int64_t last, nn_d
 
 enum { IDX_U8 = 0x08, CLASSES = 10 };
 
+#define HALF_PATH "%.180s" /* in a message with two of them */
+
 /* Whether an image file and a label file belong together. */
 static ag_status check_pair(const ag_idx *x, const char *images, const ag_idx *y, const char *labels,
                             ag_error *error) {
     if (x->type != IDX_U8 || x->rank != 3)
         return ag_fail(error, AG_ERROR_FORMAT,
-                       "%s: images must be bytes of rank 3, but this file has type 0x%02x and rank %d", images,
-                       (unsigned)x->type, x->rank);
+                       NNX_PATH ": images must be bytes of rank 3, but this file has type 0x%02x and rank %d",
+                       images, (unsigned)x->type, x->rank);
     if (y->type != IDX_U8 || y->rank != 1)
         return ag_fail(error, AG_ERROR_FORMAT,
-                       "%s: labels must be bytes of rank 1, but this file has type 0x%02x and rank %d", labels,
-                       (unsigned)y->type, y->rank);
+                       NNX_PATH ": labels must be bytes of rank 1, but this file has type 0x%02x and rank %d",
+                       labels, (unsigned)y->type, y->rank);
     if (x->dim[0] != y->dim[0])
-        return ag_fail(error, AG_ERROR_FORMAT, "%s has %" PRId64 " images, but %s has %" PRId64 " labels", images,
+        return ag_fail(error, AG_ERROR_FORMAT,
+                       HALF_PATH " has %" PRId64 " images, but " HALF_PATH " has %" PRId64 " labels", images,
                        x->dim[0], labels, y->dim[0]);
-    if (x->count == 0) return ag_fail(error, AG_ERROR_FORMAT, "%s: no pixels in it", images);
+    if (x->count == 0) return ag_fail(error, AG_ERROR_FORMAT, NNX_PATH ": no pixels in it", images);
     const uint8_t *label = y->data;
     for (int64_t i = 0; i < y->count; i++)
         if (label[i] >= CLASSES)
-            return ag_fail(error, AG_ERROR_FORMAT, "%s: label %" PRId64 " is %d, more than 9", labels, i,
+            return ag_fail(error, AG_ERROR_FORMAT, NNX_PATH ": label %" PRId64 " is %d, more than 9", labels, i,
                            label[i]);
     return AG_OK;
 }
@@ -171,12 +175,13 @@ static ag_status locate(const char *folder, const char *name, char **path, ag_er
 /* The t10k pair may come alone; of the training pair, one file is not enough. */
 static ag_status check_found(const char *folder, char *const path[MNIST_FILES], ag_error *error) {
     struct stat info;
-    if (stat(folder, &info) != 0) return ag_fail(error, AG_ERROR_IO, "%s: %s", folder, strerror(errno));
-    if (!S_ISDIR(info.st_mode)) return ag_fail(error, AG_ERROR_IO, "%s: not a folder", folder);
+    if (stat(folder, &info) != 0) return ag_fail(error, AG_ERROR_IO, NNX_PATH ": %s", folder, strerror(errno));
+    if (!S_ISDIR(info.st_mode)) return ag_fail(error, AG_ERROR_IO, NNX_PATH ": not a folder", folder);
     const bool training = path[TRAIN_IMAGES] || path[TRAIN_LABELS];
     for (int i = training ? TRAIN_IMAGES : TEST_IMAGES; i < MNIST_FILES; i++)
         if (!path[i])
-            return ag_fail(error, AG_ERROR_IO, "%s: no %s or %s.gz in it", folder, mnist_name[i], mnist_name[i]);
+            return ag_fail(error, AG_ERROR_IO, NNX_PATH ": no %s or %s.gz in it", folder, mnist_name[i],
+                           mnist_name[i]);
     return AG_OK;
 }
 
@@ -187,10 +192,11 @@ static ag_status split_test_files(const char *images, const char *labels, nn_dat
     ag_status status = nn_dataset_idx(images, labels, &all, error);
     const int64_t n = nn_dataset_size(&all);
     if (status == AG_OK && n <= MNIST_SPLIT)
-        status = ag_fail(error, AG_ERROR_FORMAT,
-                         "%s has %" PRId64 " images; without the training files it needs more than %d, of which "
-                         "the first %d train",
-                         images, n, MNIST_SPLIT, MNIST_SPLIT);
+        status =
+            ag_fail(error, AG_ERROR_FORMAT,
+                    NNX_PATH " has %" PRId64 " images; without the training files it needs more than %d, of which "
+                             "the first %d train",
+                    images, n, MNIST_SPLIT, MNIST_SPLIT);
     if (status == AG_OK) status = nn_dataset_rows(&all, 0, MNIST_SPLIT, train, error);
     if (status == AG_OK) status = nn_dataset_rows(&all, MNIST_SPLIT, n, test, error);
     nn_dataset_clear(&all);
@@ -204,7 +210,8 @@ static ag_status read_four_files(char *const path[MNIST_FILES], nn_dataset *trai
     if (status != AG_OK) return status;
     const int64_t pixels[2] = {ag_tensor_meta(train->x)->dim[1], ag_tensor_meta(test->x)->dim[1]};
     if (pixels[0] == pixels[1]) return AG_OK;
-    return ag_fail(error, AG_ERROR_FORMAT, "%s has images of %" PRId64 " pixels, but %s has images of %" PRId64,
+    return ag_fail(error, AG_ERROR_FORMAT,
+                   HALF_PATH " has images of %" PRId64 " pixels, but " HALF_PATH " has images of %" PRId64,
                    path[TRAIN_IMAGES], pixels[0], path[TEST_IMAGES], pixels[1]);
 }
 

@@ -385,6 +385,13 @@ START_TEST(incomplete_folders_say_what_is_missing) {
     check_refused(nn_dataset_mnist("/nowhere/at/all", &train, &test, &error), &error, AG_ERROR_IO,
                   "/nowhere/at/all");
     check_refused(nn_dataset_mnist(path_of(names[0]), &train, &test, &error), &error, AG_ERROR_IO, "not a folder");
+    char roundabout[1000]; /* a message has room for the reason behind the longest path */
+    int n = snprintf(roundabout, sizeof roundabout, "%s", folder);
+    while (n < 600)
+        n += snprintf(roundabout + n, sizeof roundabout - (size_t)n, "/../%s", strrchr(folder, '/') + 1);
+    check_refused(nn_dataset_mnist(roundabout, &train, &test, &error), &error, AG_ERROR_FORMAT, "pixels, but ");
+    unlink(path_of(names[1]));
+    check_refused(nn_dataset_mnist(roundabout, &train, &test, &error), &error, AG_ERROR_IO, names[1]);
     ck_assert(train.x == NULL && train.y == NULL && test.x == NULL && test.y == NULL);
 }
 END_TEST
