@@ -60,6 +60,7 @@ ag_status nnx_labels_check(const char *function, ag_value logits, const ag_tenso
 }
 
 ag_status nn_confusion_add(nn_confusion *c, ag_value logits, const ag_tensor *target, ag_error *error) {
+    if (c->classes < 1) return ag_fail(error, AG_ERROR_VALUE, "nn_confusion_add: a table without classes");
     ag_status status = nnx_labels_check("nn_confusion_add", logits, target, c->classes, error);
     if (status) return status;
     const ag_meta *x = ag_meta_of(logits);

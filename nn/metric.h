@@ -23,8 +23,8 @@ NN_API void nn_confusion_clear(nn_confusion *c);
 /** Add a batch. The prediction of a row is its first largest logit. It records nothing.
  *  Shapes: logits (B, classes) float; target (B) i64 in [0, classes)
  *  Edges:  B = 0 adds nothing; a NaN counts as the largest
- *  Errors: AG_ERROR_SHAPE, AG_ERROR_DTYPE, AG_ERROR_INDEX (names the first bad row), AG_ERROR_FAILED (the logits
- *          failed or are stale). On error nothing is added */
+ *  Errors: AG_ERROR_VALUE (c was not initialised), AG_ERROR_SHAPE, AG_ERROR_DTYPE, AG_ERROR_INDEX (names the first bad
+ *          row), AG_ERROR_FAILED (the logits failed or are stale). On error nothing is added */
 NN_API ag_status nn_confusion_add(nn_confusion *c, ag_value logits, const ag_tensor *target, ag_error *error);
 /** All samples added, and those of them on the diagonal: predicted as they are. */
 NN_API int64_t nn_confusion_total(const nn_confusion *c);

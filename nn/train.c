@@ -37,6 +37,8 @@ static nn_source *source_of(nn_dataset_source *own, const nn_dataset *d, nn_sour
     return &own->source;
 }
 
+static bool is_whole(const nn_metric *m) { return m->name && m->begin && m->add && m->value; }
+
 static const char *fault(const fit *f, nn_source *train, nn_source *validation) {
     const nn_fit_options *o = f->is;
     if (!f->net || !f->params || !f->optim || !f->history)
@@ -52,6 +54,8 @@ static const char *fault(const fit *f, nn_source *train, nn_source *validation) 
         return "a batch, patience, prefetch or accumulate below 0";
     if (!(o->margin >= 0 && o->clip_norm >= 0 && o->clip_value >= 0)) return "a margin or clip below 0";
     if (o->metric_count > NN_FIT_METRICS) return "too many metrics";
+    for (size_t k = 0; k < o->metric_count; k++)
+        if (!o->metrics || !is_whole(&o->metrics[k])) return "a metric without a name or a function";
     if (f->history->count && f->history->metrics != o->metric_count) return "the history has other metrics";
     return NULL;
 }
@@ -77,6 +81,7 @@ static ag_status begin_batches(fit *f, nn_source *train, nn_source *validation, 
 
 static ag_status begin(fit *f, ag_error *error) {
     const nn_fit_options *o = f->is;
+    if (!o) return ag_fail(error, AG_ERROR_VALUE, "nn_fit: needs options");
     nn_source *train = source_of(&f->data, o->train, o->train_source);
     nn_source *validation = source_of(&f->validation_data, o->validation, o->validation_source);
     const char *why = fault(f, train, validation);
@@ -119,6 +124,13 @@ typedef struct pass_sums {
 } pass_sums;
 
 static double mean(const pass_sums *s) { return s->loss / (double)s->samples; }
+
+/* What went wrong, with its place, counted from 1, before it; a metric may have told a status alone. */
+static ag_status fail_at(const fit *f, const char *what, int64_t number, ag_status status, const ag_error *why,
+                         ag_error *error) {
+    return ag_fail(error, status, "nn_fit: epoch %lld, %s %lld: %s", (long long)f->epoch + 1, what,
+                   (long long)number, why->status ? why->message : ag_status_name(status));
+}
 
 static bool accumulates(const fit *f) { return f->is->accumulate > 1; }
 
@@ -188,20 +200,17 @@ static ag_status batch(fit *f, bool training, const nn_batcher *b, pass_sums *s,
     const ag_value loss = loss_of(f, y, target == x ? in : ag_constant(t, target), all);
     const double value = ag_item(loss);
     const bool refused = training && !isfinite(value), skipped = refused && f->is->skip_nonfinite;
+    ag_error own = {AG_OK, ""};
     ag_status status = AG_OK;
     if (!ag_tape_status(t) && !skipped)
-        status = add_metrics(f, y, target, error); /* or the rewind says what failed */
+        status = add_metrics(f, y, target, &own); /* or the rewind says what failed */
     if (!status && training && !refused)
         (void)ag_backward(accumulates(f) ? ag_mul_number(loss, (double)rows) : loss);
     if (!training) ag_no_grad_end(t);
     const ag_status recorded = ag_tape_rewind(t, mark);
-    if (status) return status;
-    if (recorded)
-        return ag_fail(error, recorded, "nn_fit: epoch %lld, batch %lld: %s", (long long)f->epoch + 1,
-                       (long long)s->batch + 1, ag_tape_message(t));
-    if (refused && !skipped)
-        return ag_fail(error, AG_ERROR_NONFINITE, "nn_fit: epoch %lld, batch %lld: the loss is %g",
-                       (long long)f->epoch + 1, (long long)s->batch + 1, value);
+    if (!status && recorded) status = ag_fail(&own, recorded, "%s", ag_tape_message(t));
+    if (!status && refused && !skipped) status = ag_fail(&own, AG_ERROR_NONFINITE, "the loss is %g", value);
+    if (status) return fail_at(f, training ? "batch" : "validation batch", s->batch + 1, status, &own, error);
     s->batch++;
     if (skipped) {
         s->skipped++;
@@ -235,9 +244,7 @@ static bool go_on(fit *f, nn_fit_callback *callback, const pass_sums *s) {
 static ag_status broken(const fit *f, const nn_batcher *b, const char *what, const pass_sums *s, ag_error *error) {
     ag_error own = {AG_OK, ""};
     const ag_status status = nn_batcher_status(b, &own);
-    if (!status) return AG_OK;
-    return ag_fail(error, status, "nn_fit: epoch %lld, %s %lld: %s", (long long)f->epoch + 1, what,
-                   (long long)s->batch + 1, own.message);
+    return status ? fail_at(f, what, s->batch + 1, status, &own, error) : AG_OK;
 }
 
 /* Training; ends early, without an error, where the callback wishes it. */
@@ -249,8 +256,10 @@ static ag_status sweep(fit *f, pass_sums *s, ag_error *error) {
     for (ag_tensor *x; nn_batcher_next(f->train, &x, NULL);) {
         if (s->batch % together == 0) nn_params_zero_grad(f->params);
         ag_status status = batch(f, true, f->train, s, error);
-        if (!status && (s->batch % together == 0 || s->batch == batches)) status = update(f, s, error);
         if (status) return status;
+        ag_error own = {AG_OK, ""};
+        if (s->batch % together == 0 || s->batch == batches) status = update(f, s, &own);
+        if (status) return fail_at(f, "batch", s->batch, status, &own, error);
         nnx_progress_batch(&f->progress, f->epoch, s->batch, mean(s));
         if (!go_on(f, f->is->after_batch, s)) return AG_OK;
     }
@@ -358,7 +367,7 @@ ag_status nn_fit(nn_module *net, nn_params *params, nn_optim *optim, const nn_fi
     fit f = {.net = net, .params = params, .optim = optim, .is = options, .history = history};
     ag_status status = begin(&f, error);
     bool more = true;
-    for (f.epoch = options->first; !status && more && f.epoch < options->epochs; f.epoch++)
+    for (f.epoch = status ? 0 : options->first; !status && more && f.epoch < options->epochs; f.epoch++)
         status = epoch(&f, &more, error);
     if (!status) history->stopped = f.epoch < options->epochs || f.stop;
     if (!status && f.best && isfinite(f.least)) keep_best(&f, true);

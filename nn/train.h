@@ -155,15 +155,15 @@ typedef struct nn_fit_options {
  *  history, and do not end the run. Buffers that such a pass moved (batch norm) stay moved.
  *  ema: updated after every step, and in the weights' place for validation and where the best weights are kept, so that
  *  with patience the run ends with an average in the network; otherwise nn_ema_swap puts it there.
- *  Errors: AG_ERROR_VALUE (no network, params, optimiser, loss, history, or data; no epochs; a batch, first, patience,
- *          prefetch, accumulate, margin or clip below 0; two losses; a set of data given twice; too many metrics; a
- *          history with other metrics; a schedule that nn_schedule_check refuses; with drop_last, fewer samples than a
- *          batch), AG_ERROR_NONFINITE (a loss or, with clip_norm, the gradients are not finite: names the epoch and
- *          batch, counted from 1, as all that is shown; with skip_nonfinite: no batch of an epoch was left),
- *          AG_ERROR_STATE (the average is swapped in; L-BFGS, which evaluates a loss several times a step:
- *          nn_optim_step_with), AG_ERROR_MEMORY, those of nn_batcher_of and nn_batcher_status (names epoch, batch and
- *          sample), and those of the network, the loss, the metrics and nn_optim_step. The epochs before stay in the
- *          history, and the weights as the last step left them
+ *  Errors: AG_ERROR_VALUE (no network, params, optimiser, options, loss, history or data; no epochs; a batch, first,
+ *          patience, prefetch, accumulate, margin or clip below 0; two losses; a set of data given twice; too many
+ *          metrics, or one that lacks its name or a function; a history with other metrics; a schedule that
+ *          nn_schedule_check refuses; with drop_last, fewer samples than a batch), AG_ERROR_NONFINITE (a loss or, with
+ *          clip_norm, the gradients are not finite; with skip_nonfinite: no batch of an epoch was left), AG_ERROR_STATE
+ *          (the average is swapped in; L-BFGS, which evaluates a loss several times a step: nn_optim_step_with),
+ *          AG_ERROR_MEMORY, those of nn_batcher_of and nn_batcher_status (names the sample), and those of the network,
+ *          the loss, the metrics and nn_optim_step. The message names epoch and batch, counted from 1, as all that is
+ *          shown. The epochs before stay in the history, and the weights as the last step left them
  *  Memory: a tape, batches (with prefetch several), and with patience a copy of weights and buffers */
 NN_API ag_status nn_fit(nn_module *net, nn_params *params, nn_optim *optim, const nn_fit_options *options,
                         nn_history *history, ag_error *error) AG_WARN_UNUSED;

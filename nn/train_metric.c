@@ -18,7 +18,7 @@ nn_metric nn_metric_top_k(const char *name, nn_top_k *t) {
 
 static void confusion_begin(void *user) {
     nn_confusion *c = user;
-    memset(c->counts, 0, (size_t)(c->classes * c->classes) * sizeof *c->counts);
+    if (c->counts) memset(c->counts, 0, (size_t)(c->classes * c->classes) * sizeof *c->counts);
 }
 static ag_status confusion_add(void *user, ag_value y, const ag_tensor *target, ag_error *error) {
     return nn_confusion_add(user, y, target, error);

@@ -419,6 +419,84 @@ START_TEST(misuse_is_refused_and_says_where) {
 }
 END_TEST
 
+/* A loss that is finite where its gradient is not: sqrt |y| at 0. */
+static ag_value sharp_loss(ag_value y, ag_value target) {
+    (void)target;
+    return ag_mean_all(ag_sqrt(ag_mul_number(ag_square(y), 0)));
+}
+
+START_TEST(a_gradient_that_is_not_finite_is_reported_with_its_place) {
+    bench b = bench_new();
+    ag_error error = {0};
+    b.is.loss = sharp_loss;
+    b.is.clip_norm = 1;
+    ck_assert_int_eq(fit(&b, &error), AG_ERROR_NONFINITE);
+    ck_assert_msg(strstr(error.message, "nn_fit: epoch 1, batch 1: ") == error.message, "%s", error.message);
+    nn_optim_set_lr(b.optim, -1);
+    b.is = (nn_fit_options){.loss = nn_cross_entropy, .epochs = 1};
+    ck_assert_int_eq(fit(&b, &error), AG_ERROR_VALUE);
+    ck_assert_msg(strstr(error.message, "nn_fit: epoch 1, batch 1: ") == error.message, "%s", error.message);
+    ck_assert_int_eq(nn_optim_steps(b.optim), 0);
+    bench_free(&b);
+}
+END_TEST
+
+static ag_status refuse(void *user, ag_value y, const ag_tensor *target, ag_error *error) {
+    (void)user, (void)y, (void)target, (void)error;
+    return AG_ERROR_LIMIT;
+}
+
+START_TEST(a_metric_that_fails_without_a_word_ends_it_too) {
+    bench b = bench_new();
+    ag_error error = {0};
+    nn_top_k top = {.k = 1};
+    nn_metric silent = nn_metric_top_k("accuracy", &top);
+    silent.add = refuse;
+    b.is.metrics = &silent;
+    b.is.metric_count = 1;
+    ck_assert_int_eq(fit(&b, &error), AG_ERROR_LIMIT);
+    ck_assert_int_eq(error.status, AG_ERROR_LIMIT);
+    ck_assert_ptr_nonnull(strstr(error.message, "epoch 1, batch 1: "));
+    ck_assert_int_eq(nn_optim_steps(b.optim), 0);
+    bench_free(&b);
+}
+END_TEST
+
+START_TEST(what_lacks_a_part_is_refused) {
+    bench b = bench_new();
+    ag_error error = {0};
+    b.is.train = &b.train;
+    ck_assert_int_eq(nn_fit(b.net, b.params, b.optim, NULL, &b.history, &error), AG_ERROR_VALUE);
+    nn_top_k top = {.k = 1};
+    const nn_metric whole = nn_metric_top_k("accuracy", &top);
+    nn_metric lacking[4] = {whole, whole, whole, whole};
+    lacking[0].name = NULL;
+    lacking[1].begin = NULL;
+    lacking[2].add = NULL;
+    lacking[3].value = NULL;
+    b.is.metric_count = 1;
+    for (int k = 0; k < 5; k++) {
+        b.is.metrics = k < 4 ? &lacking[k] : NULL;
+        ck_assert_int_eq(fit(&b, &error), AG_ERROR_VALUE);
+        ck_assert_ptr_nonnull(strstr(error.message, "a metric"));
+    }
+    nn_confusion never = {0}; /* not initialised */
+    const nn_metric f1 = nn_metric_macro_f1("f1", &never);
+    b.is.metrics = &f1;
+    ck_assert_int_eq(fit(&b, &error), AG_ERROR_VALUE);
+    ck_assert_ptr_nonnull(strstr(error.message, "without classes"));
+    ck_assert_ptr_nonnull(strstr(error.message, "epoch 1, batch 1: "));
+    ck_assert_int_eq(nn_optim_steps(b.optim), 0);
+    b.is.metric_count = 0;
+    b.is.validation = &b.validation;
+    int64_t *label = ag_tensor_write(b.validation.y);
+    label[69] = 2; /* the last of 70, in the third batch of 32 */
+    ck_assert_int_eq(fit(&b, &error), AG_ERROR_INDEX);
+    ck_assert_msg(strstr(error.message, "epoch 1, validation batch 3: ") != NULL, "%s", error.message);
+    bench_free(&b);
+}
+END_TEST
+
 START_TEST(without_labels_the_target_is_the_sample_itself) {
     bench b = bench_new();
     ag_tensor *labels = b.train.y;
@@ -690,6 +768,9 @@ Suite *train_fit_suite(void) {
     tcase_add_test(tc, a_run_that_fails_leaves_no_half_a_bar);
     tcase_add_test(tc, the_table_has_a_line_for_each_epoch_and_all_digits);
     tcase_add_test(tc, misuse_is_refused_and_says_where);
+    tcase_add_test(tc, a_gradient_that_is_not_finite_is_reported_with_its_place);
+    tcase_add_test(tc, a_metric_that_fails_without_a_word_ends_it_too);
+    tcase_add_test(tc, what_lacks_a_part_is_refused);
     tcase_add_test(tc, without_labels_the_target_is_the_sample_itself);
     tcase_add_test(tc, several_batches_make_a_step_as_if_they_were_one);
     tcase_add_test(tc, an_average_is_kept_evaluated_and_left_as_the_best);
