@@ -122,6 +122,18 @@ static ag_status read_plateau(const double *real, const int64_t *whole, nn_plate
     return AG_OK;
 }
 
+/* What early stopping keeps, under the names of what it keeps a copy of. */
+static ag_status add_early(list *l, const nn_checkpoint *c, ag_error *error) {
+    const double least = nn_early_least(c->early);
+    const int64_t since = nn_early_since(c->early);
+    ag_status status = AG_OK;
+    for (size_t i = 0; !status && i < nn_params_kept(c->params); i++)
+        status = add(l, "early.copy.", ag_tensor_name(nn_params_keep(c->params, i)), nn_early_keep(c->early, i),
+                     false, error);
+    if (!status) status = add(l, "early.", "least", reals(&least, 1), true, error);
+    return status ? status : add(l, "early.", "since", wholes(&since, 1), true, error);
+}
+
 /* ---- the list ------------------------------------------------------------------------------------------------ */
 
 /* The group of every parameter: an optimiser whose groups hold others goes on differently. */
@@ -148,12 +160,14 @@ static ag_status add_optim(list *l, const nn_checkpoint *c, ag_error *error) {
 
 /* Everything of a run, in order. On error what was made is for list_clear. */
 static ag_status collect(list *l, const nn_checkpoint *c, ag_error *error) {
-    enum { OTHERS = 8 }; /* at most, besides weights, state and numbers */
+    enum { OTHERS = 10 }; /* at most, besides weights, state and numbers */
     if (!c->params) return ag_fail(error, AG_ERROR_VALUE, "checkpoint: the parameters are NULL");
     if (c->ema && nn_ema_swapped(c->ema))
         return ag_fail(error, AG_ERROR_STATE, "checkpoint: the average is swapped in");
+    if (c->early && !nn_early_is_of(c->early, c->params))
+        return ag_fail(error, AG_ERROR_VALUE, "checkpoint: early stopping of other parameters");
     const size_t kept = nn_params_kept(c->params);
-    l->room = kept + OTHERS;
+    l->room = kept + (c->early ? kept : 0) + OTHERS;
     if (c->optim) l->room += nn_optim_state_count(c->optim) + nn_optim_number_count(c->optim);
     l->tensor = ag_alloc(l->room * sizeof *l->tensor); /* no overflow: more bytes than these exist */
     l->name = ag_alloc(l->room * sizeof *l->name);
@@ -168,6 +182,7 @@ static ag_status collect(list *l, const nn_checkpoint *c, ag_error *error) {
     if (!status && c->ema) status = add(l, "ema.", "average", nn_ema_state(c->ema), false, error);
     if (!status && c->schedule) status = add_schedule(l, c->schedule, error);
     if (!status && c->plateau) status = add_plateau(l, c->plateau, error);
+    if (!status && c->early) status = add_early(l, c, error);
     if (!status && c->random) {
         int64_t word[2];
         memcpy(word, c->random, sizeof word); /* two words of 64 bits, as they are */
@@ -284,8 +299,15 @@ static ag_status restore(const nn_checkpoint *c, const list *l, const ag_safeten
         status = read_schedule(data(file, "schedule.real"), data(file, "schedule.whole"), &schedule, error);
     if (!status && c->plateau)
         status = read_plateau(data(file, "plateau.real"), data(file, "plateau.whole"), &plateau, error);
-    if (!status && c->optim)
+    const double least = c->early ? nn_early_least(c->early) : 0;
+    const int64_t since = c->early ? nn_early_since(c->early) : 0;
+    if (!status && c->early)
+        status = nn_early_set(c->early, *(const double *)data(file, "early.least"),
+                              *(const int64_t *)data(file, "early.since"), error);
+    if (!status && c->optim) {
         status = set_numbers(c->optim, l, file, nn_params_kept(c->params) + nn_optim_state_count(c->optim), error);
+        if (status && c->early && nn_early_set(c->early, least, since, NULL)) return status; /* what was can be */
+    }
     if (status) return status;
     for (size_t i = 0; i < l->count; i++) {
         if (l->own[i]) continue;

@@ -19,6 +19,7 @@
 #include "schedule.h"
 #include "clip.h"
 #include "ema.h"
+#include "early.h"
 #include "checkpoint.h"
 #include "data.h"
 #include "csv.h"

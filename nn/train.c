@@ -19,12 +19,9 @@ typedef struct fit {
     nn_dataset_source data, validation_data; /* those of the options, where they are in memory */
     nn_batcher *train, *validation;          /* NULL: none */
     ag_tape *tape;
-    char *best; /* (best_bytes) weights and buffers of the best epoch, one after the other; NULL: not kept */
-    size_t best_bytes;
-    double least;  /* the watched loss of that epoch */
-    int64_t worse; /* epochs since */
-    int64_t epoch; /* the present one */
-    bool stop;     /* a callback's wish */
+    nn_early *own, *early; /* early stopping: made here, and in use; NULL: none */
+    int64_t epoch;         /* the present one */
+    bool stop;             /* a callback's wish */
     nnx_progress progress;
 } fit;
 
@@ -53,6 +50,7 @@ static const char *fault(const fit *f, nn_source *train, nn_source *validation) 
     if (o->batch < 0 || o->patience < 0 || o->prefetch < 0 || o->accumulate < 0)
         return "a batch, patience, prefetch or accumulate below 0";
     if (!(o->margin >= 0 && o->clip_norm >= 0 && o->clip_value >= 0)) return "a margin or clip below 0";
+    if (o->early && !nn_early_is_of(o->early, f->params)) return "early stopping of other parameters";
     if (o->metric_count > NN_FIT_METRICS) return "too many metrics";
     for (size_t k = 0; k < o->metric_count; k++)
         if (!o->metrics || !is_whole(&o->metrics[k])) return "a metric without a name or a function";
@@ -92,23 +90,19 @@ static ag_status begin(fit *f, ag_error *error) {
     if (!status) status = begin_batches(f, train, validation, error);
     if (status) return status;
     f->tape = ag_tape_new(&(ag_tape_options){.threads = o->threads, .seed = o->seed});
-    if (o->patience) {
-        for (size_t i = 0; i < nn_params_kept(f->params); i++)
-            f->best_bytes += ag_meta_bytes(ag_tensor_meta(nn_params_keep(f->params, i)));
-        f->best = ag_alloc(f->best_bytes);
-    }
-    if (!f->tape || (o->patience && !f->best)) return ag_fail(error, AG_ERROR_MEMORY, "nn_fit: no memory");
+    f->early = o->early;
+    if (o->patience && !o->early) f->early = f->own = nn_early_new(f->params, NULL);
+    if (!f->tape || (o->patience && !f->early)) return ag_fail(error, AG_ERROR_MEMORY, "nn_fit: no memory");
     f->history->metrics = o->metric_count;
     f->history->stopped = false;
     for (size_t k = 0; k < o->metric_count; k++) f->history->name[k] = o->metrics[k].name;
     nnx_progress_begin(&f->progress, o, nn_batcher_count(f->train), f->validation != NULL);
-    f->least = INFINITY;
     return AG_OK;
 }
 
 static void end(fit *f) {
     nnx_progress_end(&f->progress);
-    ag_release(f->best, f->best_bytes);
+    nn_early_free(f->own);
     ag_tape_free(f->tape);
     nn_batcher_free(f->validation);
     nn_batcher_free(f->train);
@@ -296,17 +290,7 @@ static ag_status validate(fit *f, nn_epoch *e, ag_error *error) {
     return status;
 }
 
-/* The kept weights, from (or back to) where they live. */
-static void keep_best(fit *f, bool back) {
-    size_t at = 0;
-    for (size_t i = 0; i < nn_params_kept(f->params); i++) {
-        ag_tensor *x = nn_params_keep(f->params, i);
-        const size_t bytes = ag_meta_bytes(ag_tensor_meta(x));
-        if (bytes && back) memcpy(ag_tensor_write(x), f->best + at, bytes);
-        if (bytes && !back) memcpy(f->best + at, ag_tensor_data(x), bytes);
-        at += bytes;
-    }
-}
+static bool is_patient(const fit *f) { return !f->is->patience || nn_early_since(f->early) < f->is->patience; }
 
 static double watched(const fit *f, const nn_epoch *e) { return f->validation ? e->validation_loss : e->loss; }
 
@@ -327,17 +311,12 @@ static bool judge(fit *f) {
     const double x = watched(f, &h->epoch[h->count - 1]);
     if (!(watched(f, &h->epoch[h->best]) <= x) && !isnan(x)) h->best = h->count - 1;
     if (f->is->plateau) (void)nn_plateau_step(f->is->plateau, f->optim, x);
-    f->worse++;
-    if (x < f->least - f->is->margin) {
-        f->least = x;
-        f->worse = 0;
-        if (f->best) {
-            swap_average(f);
-            keep_best(f, false);
-            swap_average(f);
-        }
+    if (f->early) {
+        swap_average(f);
+        (void)nn_early_tell(f->early, x, f->is->margin);
+        swap_average(f);
     }
-    return !f->is->patience || f->worse < f->is->patience;
+    return is_patient(f);
 }
 
 static ag_status epoch(fit *f, bool *more, ag_error *error) {
@@ -366,11 +345,11 @@ ag_status nn_fit(nn_module *net, nn_params *params, nn_optim *optim, const nn_fi
                  nn_history *history, ag_error *error) {
     fit f = {.net = net, .params = params, .optim = optim, .is = options, .history = history};
     ag_status status = begin(&f, error);
-    bool more = true;
+    bool more = status || is_patient(&f); /* a run that goes on may have been at its end */
     for (f.epoch = status ? 0 : options->first; !status && more && f.epoch < options->epochs; f.epoch++)
         status = epoch(&f, &more, error);
     if (!status) history->stopped = f.epoch < options->epochs || f.stop;
-    if (!status && f.best && isfinite(f.least)) keep_best(&f, true);
+    if (!status && f.early) nn_early_restore(f.early);
     end(&f);
     return status;
 }

@@ -10,12 +10,13 @@
  *
  * An epoch is a pure function of the weights and the optimiser before it, the seed, and its number: it draws its order and
  * its dropout from a stream of its own. So a checkpoint (checkpoint.h) after an epoch, and `first` to go on from, give the
- * bits of a run that never stopped. A loop of one's own is as good, and not much longer: mark, forward, backward, rewind,
- * step. */
+ * bits of a run that never stopped; with early stopping, which looks further back, where `early` is in both. A loop of
+ * one's own is as good, and not much longer: mark, forward, backward, rewind, step. */
 #ifndef NN_TRAIN_H
 #define NN_TRAIN_H
 
 #include "batch.h"
+#include "early.h"
 #include "ema.h"
 #include "metric.h"
 #include "schedule.h"
@@ -137,6 +138,9 @@ typedef struct nn_fit_options {
     int64_t patience;            /* epochs without a better loss before it stops; 0: it does not. Where set, the
                                     weights and buffers of the best epoch are there at the end */
     double margin;               /* what counts as better: by more than this                  */
+    nn_early *early;             /* what early stopping remembers, to be in a checkpoint, too: one for each run.
+                                    NULL: with patience, its own. Without patience nothing stops, but the best
+                                    epoch comes back */
     nn_fit_callback *after_batch, *after_epoch;
     void *user;     /* of the callbacks, loss_with and forward                   */
     FILE *progress; /* NULL: nothing is printed. A terminal has a bar that moves, and any file a line an epoch */
@@ -157,7 +161,8 @@ typedef struct nn_fit_options {
  *  with patience the run ends with an average in the network; otherwise nn_ema_swap puts it there.
  *  Errors: AG_ERROR_VALUE (no network, params, optimiser, options, loss, history or data; no epochs; a batch, first,
  *          patience, prefetch, accumulate, margin or clip below 0; two losses; a set of data given twice; too many
- *          metrics, or one that lacks its name or a function; a history with other metrics; a schedule that
+ *          metrics, or one that lacks its name or a function; a history with other metrics; `early` of
+ *          other parameters; a schedule that
  *          nn_schedule_check refuses; with drop_last, fewer samples than a batch), AG_ERROR_NONFINITE (a loss or, with
  *          clip_norm, the gradients are not finite; with skip_nonfinite: no batch of an epoch was left), AG_ERROR_STATE
  *          (the average is swapped in; L-BFGS, which evaluates a loss several times a step: nn_optim_step_with),

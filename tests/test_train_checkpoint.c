@@ -46,7 +46,13 @@ static run *run_new(int64_t hidden, ag_dtype dtype, rule which, const char *patt
     ck_assert_ptr_nonnull(r->ema);
     r->schedule = nn_schedule_one_cycle_momentum(0.02, 60, 0.85, 0.95);
     r->random = (ag_random){7, 0};
-    r->is = (nn_checkpoint){r->params, r->optim, r->ema, &r->schedule, &r->plateau, &r->random, &r->epoch, NULL};
+    r->is = (nn_checkpoint){.params = r->params,
+                            .optim = r->optim,
+                            .ema = r->ema,
+                            .schedule = &r->schedule,
+                            .plateau = &r->plateau,
+                            .random = &r->random,
+                            .epoch = &r->epoch};
     return r;
 }
 
