@@ -84,7 +84,6 @@ static bool make_batch(void *user, int64_t k) {
     }
     nnx_sample_settle(&before, to);
     if (!status && !to->x) status = ag_fail(error, AG_ERROR_VALUE, "a batch was made without an x");
-    if (status) nn_sample_clear(to);
     return !status;
 }
 

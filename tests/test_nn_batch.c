@@ -325,6 +325,18 @@ START_TEST(it_makes_no_more_ahead_than_it_was_told) {
 }
 END_TEST
 
+START_TEST(it_makes_none_behind_one_that_failed) {
+    tale t = tale_of(100);
+    t.fails_at = 4;
+    nn_batcher *b = batcher_of(&t.source, (nn_batcher_options){.batch = 3, .prefetch = 5});
+    ck_assert(nn_batcher_next(b, &(ag_tensor *){NULL}, NULL));
+    ck_assert(!nn_batcher_next(b, &(ag_tensor *){NULL}, NULL));
+    nanosleep(&(struct timespec){.tv_nsec = 20 * 1000 * 1000}, NULL);
+    ck_assert_int_eq(atomic_load(&t.made), 5);
+    nn_batcher_free(b);
+}
+END_TEST
+
 static ag_status masked_sample(nn_source *s, int64_t i, ag_random *draws, nn_sample *out, ag_error *error) {
     (void)s, (void)i, (void)draws;
     sigset_t now;
@@ -454,6 +466,7 @@ Suite *nn_batch_suite(void) {
     TCase *second = tcase_create("second thread");
     tcase_add_test(second, an_epoch_may_be_left_at_any_batch);
     tcase_add_test(second, it_makes_no_more_ahead_than_it_was_told);
+    tcase_add_test(second, it_makes_none_behind_one_that_failed);
     tcase_add_test(second, signals_are_left_to_the_program);
     tcase_add_test(second, a_source_may_have_a_tape_of_its_own);
     suite_add_tcase(s, second);

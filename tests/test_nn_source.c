@@ -273,6 +273,24 @@ END_TEST
 
 /* ---- collation ------------------------------------------------------------------------------------------------------ */
 
+START_TEST(a_tensor_is_used_again_only_for_the_same_type_and_shape) {
+    static const int64_t dim[] = {2, 3}, other[] = {2, 4};
+    ag_tensor *old = ag_tensor_new(AG_F32, 2, dim, NULL);
+    ck_assert_ptr_eq(nn_tensor_reuse(old, AG_F32, 2, dim, NULL), old);
+    ag_tensor *fresh[] = {nn_tensor_reuse(old, AG_F64, 2, dim, NULL), nn_tensor_reuse(old, AG_F32, 1, dim, NULL),
+                          nn_tensor_reuse(old, AG_F32, 2, other, NULL),
+                          nn_tensor_reuse(NULL, AG_F32, 2, dim, NULL)};
+    for (int k = 0; k < 4; k++) {
+        ck_assert(fresh[k] && fresh[k] != old);
+        ag_tensor_free(fresh[k]);
+    }
+    ag_error error = {0};
+    ck_assert_ptr_null(nn_tensor_reuse(old, AG_F32, 9, (const int64_t[9]){0}, &error));
+    ck_assert_int_eq(error.status, AG_ERROR_SHAPE);
+    ag_tensor_free(old);
+}
+END_TEST
+
 /* Sample i: x of i % 4 + 1 steps of two numbers, y as long where `tagged`, or else a label. */
 typedef struct sequences {
     nn_source source;
@@ -433,6 +451,7 @@ Suite *nn_source_suite(void) {
     tcase_add_test(augmented, what_is_no_image_is_not_augmented);
     suite_add_tcase(s, augmented);
     TCase *collated = tcase_create("collation");
+    tcase_add_test(collated, a_tensor_is_used_again_only_for_the_same_type_and_shape);
     tcase_add_test(collated, sequences_are_padded_to_the_longest_of_their_batch);
     tcase_add_test(collated, what_cannot_be_padded_is_named);
     tcase_add_test(collated, a_collation_of_ones_own_may_give_anything);

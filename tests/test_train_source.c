@@ -3,6 +3,8 @@
 #define _POSIX_C_SOURCE 200809L /* nanosleep */
 #include "source_support.h"
 
+#include <math.h>
+
 typedef struct bench {
     nn_module *net;
     nn_params *params;
@@ -76,6 +78,12 @@ START_TEST(a_source_trains_as_the_same_data_in_memory_ahead_or_not) {
     check_same(&b, memory, true);
     source.drop_last = true;
     check_same(&b, source, false);
+    bench_free(&b);
+    b = bench_new(2, 2);
+    source.batch = 40; /* more than there are to validate on: a short batch is left out of training alone */
+    fits(&b, source);
+    ck_assert_int_eq(b.history.epoch[2].steps, 3);
+    ck_assert(isfinite(b.history.epoch[2].validation_loss));
     bench_free(&b);
     nn_dataset_clear(&d);
     nn_dataset_clear(&v);
