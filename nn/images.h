@@ -16,6 +16,12 @@ AG_BEGIN_DECLS
  *          AG_ERROR_MEMORY */
 NN_API ag_tensor *nn_image_read(const char *path, ag_error *error);
 
+/** Write one, durably: PGM, or PPM where there are three channels, a byte a sample.
+ *  Shapes: x (1, height, width) or (3, height, width), floating
+ *  Units:  in [0, 1]; what is outside is cut off, and NaN is 0
+ *  Errors: AG_ERROR_DTYPE, AG_ERROR_SHAPE, AG_ERROR_IO, AG_ERROR_MEMORY */
+NN_API ag_status nn_image_write(const char *path, const ag_tensor *x, ag_error *error) AG_WARN_UNUSED;
+
 /** Pictures of several classes, whose files are read when they are asked for: a source, of which a batcher makes batches.
  *  Everything belongs to it (nn_image_source_clear). */
 typedef struct nn_image_source {

@@ -4,6 +4,8 @@
 
 #include "support/folder.h"
 
+#include <math.h>
+
 static const char grey[] = "P5\n# two by three\n3 2 # wide, high\n255\n\0\x33\x66\x99\xCC\xFF";
 enum { GREY = sizeof grey - 1 };
 
@@ -28,6 +30,59 @@ START_TEST(grey_and_colour_pictures_become_planes) {
     ck_assert_ptr_nonnull(x);
     static const double samples[] = {0, 1, 0x8000, 2, 0xFFFF, 3};
     for (int i = 0; i < 6; i++) ck_assert(ag_tensor_get(x, i) == (double)((float)samples[i] / 65535.0f));
+    ag_tensor_free(x);
+}
+END_TEST
+
+START_TEST(a_picture_that_is_written_reads_as_it_was) {
+    static const struct {
+        int64_t dim[3];
+        const char *head;
+    } kind[] = {{{1, 2, 3}, "P5\n3 2\n255\n"}, {{3, 2, 1}, "P6\n1 2\n255\n"}};
+    for (size_t k = 0; k < 2; k++)
+        for (int wide = 0; wide < 2; wide++) {
+            ag_tensor *x = ag_tensor_new(wide ? AG_F64 : AG_F32, 3, kind[k].dim, NULL);
+            ck_assert_ptr_nonnull(x);
+            for (int i = 0; i < 6; i++) ag_tensor_set(x, i, 51 * i / 255.0);
+            ck_assert_int_eq(nn_image_write(in_folder("x"), x, NULL), AG_OK);
+            char bytes[64] = "";
+            FILE *f = fopen(in_folder("x"), "rb");
+            ck_assert_uint_eq(fread(bytes, 1, sizeof bytes, f), strlen(kind[k].head) + 6);
+            fclose(f);
+            ck_assert_mem_eq(bytes, kind[k].head, strlen(kind[k].head));
+            ag_tensor *y = nn_image_read(in_folder("x"), NULL);
+            ck_assert_ptr_nonnull(y);
+            ck_assert_mem_eq(ag_tensor_meta(y)->dim, kind[k].dim, sizeof kind[k].dim);
+            for (int i = 0; i < 6; i++) ck_assert(fabs(ag_tensor_get(y, i) - 0.2 * i) < 1e-7);
+            ag_tensor_free(x);
+            ag_tensor_free(y);
+        }
+    ck_assert_int_eq(folder_count(), 1);
+}
+END_TEST
+
+START_TEST(what_is_no_picture_is_not_written) {
+    static const struct {
+        ag_dtype dtype;
+        int rank;
+        int64_t dim[3];
+        ag_status status;
+    } wrong[] = {{AG_I64, 3, {1, 2, 3}, AG_ERROR_DTYPE},
+                 {AG_F32, 2, {2, 3}, AG_ERROR_SHAPE},
+                 {AG_F32, 3, {2, 2, 3}, AG_ERROR_SHAPE},
+                 {AG_F32, 3, {1, 0, 3}, AG_ERROR_SHAPE}};
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        ag_tensor *x = ag_tensor_new(wrong[i].dtype, wrong[i].rank, wrong[i].dim, NULL);
+        ck_assert_int_eq(nn_image_write(in_folder("x"), x, NULL), wrong[i].status);
+        ag_tensor_free(x);
+    }
+    ag_tensor *x = ag_tensor_new(AG_F32, 3, (int64_t[]){1, 1, 4}, NULL);
+    const double odd[] = {-1, 7, NAN, 0.5};
+    for (int i = 0; i < 4; i++) ag_tensor_set(x, i, odd[i]);
+    ck_assert_int_eq(nn_image_write(in_folder("none/x"), x, NULL), AG_ERROR_IO);
+    ck_assert_int_eq(folder_count(), 0);
+    ck_assert_int_eq(nn_image_write(in_folder("x"), x, NULL), AG_OK);
+    ck_assert(file_holds(in_folder("x"), "P5\n4 1\n255\n\0\xFF\0\x80", 15));
     ag_tensor_free(x);
 }
 END_TEST
@@ -296,6 +351,8 @@ Suite *nn_images_suite(void) {
     TCase *one = tcase_create("pictures");
     tcase_add_checked_fixture(one, folder_make, folder_remove);
     tcase_add_test(one, grey_and_colour_pictures_become_planes);
+    tcase_add_test(one, a_picture_that_is_written_reads_as_it_was);
+    tcase_add_test(one, what_is_no_picture_is_not_written);
     tcase_add_test(one, a_picture_cut_or_lengthened_is_refused);
     tcase_add_test(one, headers_that_lie_are_refused);
     tcase_add_test(one, plain_pictures_are_numbers_in_text);
