@@ -7,8 +7,8 @@
 #include <math.h>
 #include <stdio.h>
 
-enum { WANTED = 6 };              /* ticks, about                                         */
-static const double MOST = 1e300; /* so that no range overflows                           */
+enum { WANTED = 6, WANTED_LOW = 3 }; /* ticks, about */
+static const double MOST = 1e300;    /* so that no range overflows                           */
 static const double ASKS_FOR_LOG = 50;
 
 /* ---- ranges --------------------------------------------------------------------------------------------------- */
@@ -35,9 +35,9 @@ static void see(const nn_chart *c, bool log_x, bool log_y, range *x, range *y) {
         }
 }
 
-/* 1, 2 or 5 times a power of ten, so that a range has about WANTED steps; at least `least`. */
-static double round_step(double extent, double least) {
-    const double rough = extent / WANTED, power = pow(10, floor(log10(rough))), digit = rough / power;
+/* 1, 2 or 5 times a power of ten, so that a range has about `wanted` steps; at least `least`. */
+static double round_step(double extent, int wanted, double least) {
+    const double rough = extent / wanted, power = pow(10, floor(log10(rough))), digit = rough / power;
     return fmax(least, power * (digit <= 1 ? 1 : digit <= 2 ? 2 : digit <= 5 ? 5 : 10));
 }
 
@@ -71,10 +71,10 @@ static void linear_ticks(nnx_axis *a, double step) {
 }
 
 /* Up and down to whole steps. What is never negative begins at 0, unless that would squeeze it. */
-static void linear_y(nnx_axis *a, range r, bool whole) {
+static void linear_y(nnx_axis *a, range r, int wanted, bool whole) {
     r = widen(r, true);
     if (r.low > 0 && r.low <= 0.6 * r.high) r.low = 0;
-    const double step = round_step(r.high - r.low, whole ? 1 : 0);
+    const double step = round_step(r.high - r.low, wanted, whole ? 1 : 0);
     a->low = step * floor(r.low / step + 1e-6);
     a->high = step * ceil(r.high / step - 1e-6);
     linear_ticks(a, step);
@@ -84,7 +84,7 @@ static void linear_x(nnx_axis *a, range r, bool whole) {
     r = widen(r, false);
     a->low = r.low;
     a->high = r.high;
-    linear_ticks(a, round_step(r.high - r.low, whole ? 1 : 0));
+    linear_ticks(a, round_step(r.high - r.low, WANTED, whole ? 1 : 0));
 }
 
 /* ---- logarithmic ------------------------------------------------------------------------------------------------ */
@@ -107,10 +107,10 @@ static double log_bound(double value, bool up) {
 }
 
 /* Few decades have 1, 2 and 5; more have their ones, and marks between; many have each second, third, ... one. */
-static void log_ticks(nnx_axis *a) {
+static void log_ticks(nnx_axis *a, int wanted) {
     const double extent = a->high - a->low;
-    const int stride = (int)ceil(extent / 8);
-    const bool fives = extent <= 2.2;
+    const int stride = (int)ceil(extent / (wanted + 2));
+    const bool fives = extent <= 0.37 * wanted;
     for (int power = (int)floor(a->low + 1e-9); power <= a->high + 1e-9; power++)
         for (int digit = 1; digit < 10; digit++) {
             const double at = power + log10(digit);
@@ -122,7 +122,7 @@ static void log_ticks(nnx_axis *a) {
         }
 }
 
-static void log_axis(nnx_axis *a, range r) {
+static void log_axis(nnx_axis *a, range r, int wanted) {
     if (r.low > r.high) r = (range){1, 10};
     a->low = log_bound(r.low, false);
     a->high = log_bound(r.high, true);
@@ -130,7 +130,7 @@ static void log_axis(nnx_axis *a, range r) {
         a->low = log_bound(r.low / 3, false);
         a->high = log_bound(r.high * 3, true);
     }
-    log_ticks(a);
+    log_ticks(a, wanted);
 }
 
 /* ---- both ------------------------------------------------------------------------------------------------------- */
@@ -138,6 +138,7 @@ static void log_axis(nnx_axis *a, range r) {
 void nnx_axes(const nn_chart *c, nnx_axis *x, nnx_axis *y) {
     const nn_field *f = c->field;
     const bool log_x = !f && c->x.scale == NN_SCALE_LOG;
+    const int wanted = c->low ? WANTED_LOW : WANTED;
     range in_x, in_y;
     x->n = y->n = 0;
     see(c, log_x, !f && c->y.scale == NN_SCALE_LOG, &in_x, &in_y);
@@ -149,15 +150,15 @@ void nnx_axes(const nn_chart *c, nnx_axis *x, nnx_axis *y) {
         in_y = (range){f->bottom, f->top};
     }
     if (x->log)
-        log_axis(x, in_x);
+        log_axis(x, in_x, WANTED);
     else
         linear_x(x, in_x, c->x.whole);
     if (y->log)
-        log_axis(y, in_y);
+        log_axis(y, in_y, wanted);
     else if (f)
         linear_x(y, in_y, c->y.whole);
     else
-        linear_y(y, in_y, c->y.whole);
+        linear_y(y, in_y, wanted, c->y.whole);
 }
 
 double nnx_axis_place(const nnx_axis *a, double value) {

@@ -100,6 +100,16 @@ START_TEST(ticks_of_a_logarithmic_axis_are_powers) {
 }
 END_TEST
 
+START_TEST(a_low_chart_has_fewer_ticks) {
+    nnx_axis x, y;
+    const nn_curve rate = {.x = line, .y = (const double[]){0.005, 0.001, 0.00005}, .n = 3};
+    nnx_axes(&(nn_chart){.curves = &rate, .n = 1, .low = true}, &x, &y);
+    ck_assert_str_eq(ticks(&y), "0.0001 0.001");
+    nnx_axes(&(nn_chart){.curves = &rate, .n = 1, .low = true, .y.scale = NN_SCALE_LINEAR}, &x, &y);
+    ck_assert_str_eq(ticks(&y), "0 0.002 0.004 0.006");
+}
+END_TEST
+
 START_TEST(epochs_are_whole_and_the_axis_ends_with_them) {
     nnx_axis x, y;
     const nn_curve curve = {.x = (const double[]){1, 2, 3}, .y = line, .n = 3};
@@ -374,6 +384,7 @@ Suite *nn_picture_suite(void) {
     tcase_add_test(tc, few_numbers_have_an_axis_too);
     tcase_add_test(tc, a_range_of_fifty_asks_for_a_logarithmic_axis);
     tcase_add_test(tc, ticks_of_a_logarithmic_axis_are_powers);
+    tcase_add_test(tc, a_low_chart_has_fewer_ticks);
     tcase_add_test(tc, epochs_are_whole_and_the_axis_ends_with_them);
     tcase_add_test(tc, a_field_is_shown_from_edge_to_edge);
     tcase_add_test(tc, a_png_is_whole);

@@ -1,0 +1,144 @@
+#!/bin/sh
+# How the program autoencoder behaves: options, errors, what it prints last, the same bits from the same seed, saving,
+# loading, pictures in every build, and Ctrl-C.
+#
+#     test_autoencoder.sh PROGRAM with|without
+#
+# "without": a build that has no cairo.
+set -eu
+program=$(CDPATH='' cd -- "$(dirname -- "$1")" && pwd)/$(basename -- "$1")
+cairo=$2
+folder=$(mktemp -d)
+running=
+trap '[ -z "$running" ] || kill "$running" 2>/dev/null || :; rm -rf "$folder"' EXIT
+trap 'exit 1' HUP INT TERM
+cd "$folder"
+failures=0
+
+fail() {
+    echo "FAILED: $*" >&2
+    tail -n 20 output errors | sed 's/^/    | /' >&2
+    failures=$((failures + 1))
+}
+
+# expect STATUS TEXT [ARGUMENT...]: the exit status must be STATUS, and TEXT must stand on stderr (for a failure) or on stdout
+# (for 0).
+expect() {
+    wanted=$1 text=$2
+    shift 2
+    status=0
+    "$program" "$@" >output 2>errors || status=$?
+    [ "$status" -eq "$wanted" ] || fail "autoencoder $*: exit status $status instead of $wanted"
+    if [ "$wanted" -eq 0 ]; then where=output; else where=errors; fi
+    grep -qF -e "$text" "$where" || fail "autoencoder $*: does not say: $text"
+    [ "$wanted" -eq 0 ] || ! grep -q '^loss' output || fail "autoencoder $*: reports although it failed"
+}
+
+# The numbers of the last line, in its order: loss in training, held out, RMSE twice, that of the mean image.
+number() {
+    tail -n 1 output | sed 's/[^0-9.]\{1,\}/ /g' | awk -v n="$1" '{ print $n }'
+}
+expect_report() {
+    tail -n 1 output | grep -qE '^loss [0-9.]+ nats a pixel in training, [0-9.]+ held out; RMSE [0-9.]+, [0-9.]+; by the mean image [0-9.]+$' ||
+        fail "the last line is: $(tail -n 1 output)"
+}
+
+# ---- a small data set in the four-file layout: 40 images of 4 x 4 pixels, bars that lie and bars that stand ----
+octal() { # NUMBER: as four bytes, most significant first
+    printf '\\%03o\\%03o\\%03o\\%03o' $(($1 >> 24 & 255)) $(($1 >> 16 & 255)) $(($1 >> 8 & 255)) $(($1 & 255))
+}
+write_pair() { # PREFIX SIDE
+    # shellcheck disable=SC2059 # the formats are escapes
+    {
+        printf "\\000\\000\\010\\003$(octal 40)$(octal "$2")$(octal "$2")" >"$1-images-idx3-ubyte"
+        printf "\\000\\000\\010\\001$(octal 40)" >"$1-labels-idx1-ubyte"
+    }
+    for _ in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
+        printf '\377\377\377\377\000\000\000\000\000\000\000\000\000\000\000\000' | head -c $(($2 * $2)) >>"$1-images-idx3-ubyte"
+        printf '\000\377\000\000\000\377\000\000\000\377\000\000\000\377\000\000' | head -c $(($2 * $2)) >>"$1-images-idx3-ubyte"
+        printf '\000\001' >>"$1-labels-idx1-ubyte"
+    done
+}
+mkdir small odd
+(cd small && write_pair train 4 && write_pair t10k 4)
+(cd odd && write_pair train 3 && write_pair t10k 3)
+small="--data small --bottleneck 2 --batch 8"
+
+# ---- options, outputs, data ----
+expect 2 "unknown option '--frobnicate'" --frobnicate
+expect 2 "--bottleneck: '0'" --bottleneck 0
+expect 2 "'surplus' is not an option" surplus
+expect 0 "Usage: autoencoder [OPTION]..." --help
+expect 1 "--save: none/net" --save none/net
+expect 1 "--picture: none/p.pgm" --picture none/p.pgm
+expect 1 "must end in .png, .svg or .pgm" --walk walk.jpeg
+! [ -s output ] || fail "work began although its picture cannot be drawn"
+expect 1 "nowhere" --data nowhere
+expect 1 "images of 9 pixels are no squares whose sides can be halved twice" --data odd
+
+# shellcheck disable=SC2086 # words are wanted
+{
+    # ---- a run: two kinds of images need one number ----
+    expect 0 "16 pixels through 2 numbers" $small --epochs 40 --save one --history run.csv
+    expect_report
+    [ "$(grep -c '^epoch' output)" -eq 40 ] || fail "not one line an epoch"
+    [ "$(wc -l <run.csv)" -eq 41 ] || fail "run.csv has not a line for each epoch"
+    awk -v r="$(number 4)" -v m="$(number 5)" 'BEGIN { exit !(r < 0.1 && m > 0.3 && m < 0.5) }' ||
+        fail "two images are not learnt"
+    last=$(tail -n 1 output)
+
+    # ---- the same bits, saved and loaded ----
+    expect 0 "$last" $small --epochs 0 --load one --quiet
+    [ "$(wc -l <output)" -eq 1 ] || fail "--quiet prints more than the last line"
+    expect 0 "$last" $small --epochs 40 --save two --quiet --threads 2
+    cmp -s one two || fail "the same seed gives other parameters with two threads"
+    expect 0 "loss" $small --epochs 1 --seed 2 --save three --quiet
+    ! cmp -s one three || fail "another seed gives the same parameters"
+    expect 1 "one" --data small --bottleneck 3 --load one
+
+    # ---- pictures: PGM in every build. Three pairs of rows of ten images of 4 x 4, 4 points between them ----
+    expect 0 "drew pairs.pgm" $small --epochs 0 --load one --picture pairs.pgm --walk walk.pgm
+    [ "$(head -c 13 pairs.pgm)" = "$(printf 'P5\n84 52\n255')" ] || fail "pairs.pgm begins: $(head -c 13 pairs.pgm)"
+    [ "$(wc -c <pairs.pgm)" -eq $((13 + 84 * 52)) ] || fail "pairs.pgm has $(wc -c <pairs.pgm) bytes"
+    [ "$(wc -c <walk.pgm)" -eq $((13 + 84 * 44)) ] || fail "walk.pgm has $(wc -c <walk.pgm) bytes"
+    # the first image is a bar that lies, ink on paper; below it what was made of it
+    row() { tail -c +$((14 + 84 * $1 + 4)) pairs.pgm | head -c 4 | od -An -tu1 | tr -s ' '; }
+    [ "$(row 4)$(row 5)" = " 0 0 0 0 255 255 255 255" ] || fail "the first image is not there: $(row 4)$(row 5)"
+    echo "$(row 12) $(row 13)" | awk '{ exit !($1 < 60 && $4 < 60 && $5 > 195 && $8 > 195) }' ||
+        fail "it is not made again: $(row 12) $(row 13)"
+    if [ "$cairo" = with ]; then
+        expect 0 "drew walk.svg" $small --epochs 2 --picture pairs.png --walk walk.svg --plot run.svg
+        [ "$(head -c 4 pairs.png | tail -c 3)" = PNG ] || fail "pairs.png is no PNG"
+        tail -n 1 walk.svg | grep -qF '</svg>' || fail "half an SVG"
+        tail -n 1 run.svg | grep -qF '</svg>' || fail "half an SVG"
+    else
+        expect 1 "without cairo; a name in .pgm does without it" $small --picture pairs.png
+        expect 1 "built without cairo" $small --plot run.svg
+    fi
+
+    # ---- Ctrl-C: reported, written, exit status 130 ----
+    : >output
+    "$program" $small --epochs 100000 --save stopped >output 2>errors &
+    running=$!
+    tries=0
+    until grep -q '^epoch' output || [ "$tries" -ge 300 ]; do
+        sleep 0.1
+        tries=$((tries + 1))
+    done
+    kill -INT "$running"
+    status=0
+    wait "$running" || status=$?
+    running=
+    [ "$status" -eq 130 ] || fail "exit status $status after an interrupt"
+    grep -q 'interrupted' errors || fail "an interrupt goes unsaid"
+    expect_report
+    expect 0 "loss" $small --epochs 0 --load stopped
+}
+
+# ---- the drawn digits: after one epoch more is known of them than their mean ----
+expect 0 "784 pixels through 32 numbers" --epochs 1
+expect_report
+awk -v r="$(number 4)" -v m="$(number 5)" 'BEGIN { exit !(r < 0.9 * m) }' || fail "the drawn digits are not learnt"
+
+[ "$failures" -eq 0 ] || { echo "$failures failures" >&2; exit 1; }
+echo "autoencoder behaves"
