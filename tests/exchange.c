@@ -32,14 +32,45 @@ static nn_module *stack(ag_error *error) {
     return nn_transformer_encoder(2, true, &o, error);
 }
 
+static nn_module *decoder(ag_error *error) {
+    const nn_transformer_options o = {.features = 8, .heads = 2, .hidden = 16, .dropout = 0.1};
+    return nn_transformer_decoder(2, true, &o, error);
+}
+static nn_module *attention(ag_error *error) { return nn_multihead_attention(8, 4, NULL, error); }
+static nn_module *signals(ag_error *error) {
+    const nn_conv_options down = {.stride = {1, {2}}, .dilation = {1, {2}}, .groups = 2, .no_bias = true},
+                          up = {.stride = {1, {2}}, .padding = {1, {1}}, .output_padding = {1, {1}}};
+    const nn_instance_norm_options affine = {.affine = true};
+    nn_module *layers[] = {nn_conv1d(4, 6, 3, &down, error), nn_batch_norm1d(6, NULL, error),
+                           nn_conv_transpose1d(6, 4, 3, &up, error), nn_group_norm(2, 4, NULL, error),
+                           nn_instance_norm1d(4, &affine, error)};
+    return nn_sequential(layers, 5, error);
+}
+static nn_module *words(ag_error *error) {
+    const int64_t six = 6;
+    nn_module *layers[] = {nn_embedding(9, 6, 3, error), nn_layer_norm(1, &six, NULL, error)};
+    return nn_sequential(layers, 2, error);
+}
+static nn_module *pair(ag_error *error) { return nn_bilinear(3, 4, 5, error); }
+
 static const struct network {
     const char *name;
     nn_module *(*make)(ag_error *error);
     int rank;
     int64_t dim[4]; /* of x */
-} networks[] = {{"mlp", mlp, 2, {5, 8}},       {"cnn", cnn, 4, {4, 2, 6, 5}}, {"lstm", lstm, 3, {7, 4, 3}},
-                {"gru", gru, 3, {7, 4, 3}},    {"rnn", rnn, 3, {7, 4, 3}},    {"encoder", encoder, 3, {3, 6, 8}},
-                {"stack", stack, 3, {3, 6, 8}}};
+    int64_t words;  /* x is numbers below this one; 0: it is normal */
+} networks[] = {{"mlp", mlp, 2, {5, 8}, 0},
+                {"cnn", cnn, 4, {4, 2, 6, 5}, 0},
+                {"lstm", lstm, 3, {7, 4, 3}, 0},
+                {"gru", gru, 3, {7, 4, 3}, 0},
+                {"rnn", rnn, 3, {7, 4, 3}, 0},
+                {"encoder", encoder, 3, {3, 6, 8}, 0},
+                {"stack", stack, 3, {3, 6, 8}, 0},
+                {"decoder", decoder, 3, {3, 6, 8}, 0},
+                {"attention", attention, 3, {3, 6, 8}, 0},
+                {"signals", signals, 3, {3, 4, 9}, 0},
+                {"words", words, 2, {4, 5}, 9},
+                {"pair", pair, 2, {4, 7}, 0}};
 
 enum { PATH_ROOM = 4096 };
 
@@ -68,18 +99,24 @@ static bool path_of(const trial *r, const char *folder, const char *kind, char p
 
 static ag_value pass(trial *r, const ag_tensor *x, bool training) {
     nn_pass pass = {r->t, training};
-    return nn_forward(r->m, &pass, ag_constant(r->t, x));
+    const ag_value in = ag_constant(r->t, x), none = {0};
+    if (r->n->make == decoder) return nn_transformer_decoder_run(r->m, &pass, in, in, none, none);
+    return nn_forward(r->m, &pass, in);
 }
 
 static bool save(trial *r, const char *folder) {
     char weights[PATH_ROOM], values[PATH_ROOM];
     ag_random random = {7, 0};
-    r->x = ag_tensor_new(r->dtype, r->n->rank, r->n->dim, &r->error);
-    if (!r->x || nn_init_fill(nn_init_normal(0, 1), r->x, &random, &r->error)) return failed(r, "input");
+    const int64_t words = r->n->words;
+    r->x = ag_tensor_new(words ? AG_I64 : r->dtype, r->n->rank, r->n->dim, &r->error);
+    if (!r->x || (!words && nn_init_fill(nn_init_normal(0, 1), r->x, &random, &r->error)))
+        return failed(r, "input");
+    for (int64_t i = 0; words && i < ag_tensor_count(r->x); i++)
+        if (ag_tensor_set(r->x, i, (double)(i % words))) return failed(r, "input");
     for (int i = 0; i < 3; i++) (void)pass(r, r->x, true); /* batch norm gathers */
     const ag_value y = pass(r, r->x, false);
     const ag_meta *meta = ag_meta_of(y);
-    if (meta) r->y = ag_tensor_new(r->dtype, meta->rank, meta->dim, &r->error);
+    if (meta) r->y = ag_tensor_new(meta->dtype, meta->rank, meta->dim, &r->error);
     if (!r->y || ag_read_tensor(y, r->y)) return failed(r, "pass");
     ag_tensor *const both[] = {r->x, r->y};
     static const char *const names[] = {"x", "y"};

@@ -55,6 +55,17 @@ def cnn():
                                torch.nn.Conv2d(6, 3, 2))
 
 
+def signals():
+    return torch.nn.Sequential(torch.nn.Conv1d(4, 6, 3, stride=2, dilation=2, groups=2, bias=False),
+                               torch.nn.BatchNorm1d(6), torch.nn.ConvTranspose1d(6, 4, 3, 2, 1, 1),
+                               torch.nn.GroupNorm(2, 4), torch.nn.InstanceNorm1d(4, affine=True))
+
+
+def words():
+    return torch.nn.Sequential(torch.nn.Embedding(9, 6, padding_idx=3), torch.nn.LayerNorm(6))
+
+
+# How a module is made, the shape of its input, and how it reads that, if not as its only operand.
 MODULES = {
     "mlp": (mlp, (5, 8)),
     "cnn": (cnn, (4, 2, 6, 5)),
@@ -65,13 +76,24 @@ MODULES = {
     "stack": (lambda: torch.nn.TransformerEncoder(
         torch.nn.TransformerEncoderLayer(8, 2, 16, 0.1, "gelu", batch_first=True, norm_first=True), 2,
         torch.nn.LayerNorm(8)), (3, 6, 8)),
+    "decoder": (lambda: torch.nn.TransformerDecoder(
+        torch.nn.TransformerDecoderLayer(8, 2, 16, 0.1, batch_first=True), 2, torch.nn.LayerNorm(8)), (3, 6, 8),
+        lambda m, x: m(x, x)),
+    "attention": (lambda: torch.nn.MultiheadAttention(8, 4, batch_first=True), (3, 6, 8), lambda m, x: m(x, x, x)),
+    "signals": (signals, (3, 4, 9)),
+    "words": (words, (4, 5)),
+    "pair": (lambda: torch.nn.Bilinear(3, 4, 5), (4, 7), lambda m, x: m(x[:, :3], x[:, 3:])),
 }
 
 
-def compute(module, x):
+def run(name, module, x):
+    return MODULES[name][2](module, x) if len(MODULES[name]) > 2 else module(x)
+
+
+def compute(name, module, x):
     """In evaluation mode, by the ordinary functions: recording a gradient keeps PyTorch from its fused inference."""
     module.eval()
-    y = module(x.clone().requires_grad_())
+    y = run(name, module, x.clone().requires_grad_(x.is_floating_point()))
     return (y[0] if isinstance(y, tuple) else y).detach()  # recurrent ones give their states, too
 
 
@@ -81,7 +103,7 @@ def from_here(folder, name, dtype, tolerance):
     module = MODULES[name][0]().to(kind)
     module.load_state_dict(read(f"{stem}.safetensors"), strict=True)
     values = read(f"{stem}.values.safetensors")
-    y = compute(module, values["x"])
+    y = compute(name, module, values["x"])
     difference = (y - values["y"]).abs().max().item()
     good = y.shape == values["y"].shape and difference <= tolerance
     print(f"{name} {dtype}: loaded by PyTorch, largest difference {difference:.1e}{'' if good else ': TOO LARGE'}")
@@ -92,11 +114,11 @@ def for_there(folder, name, dtype):
     stem = f"{folder}/{name}.{dtype}"
     kind = TYPES[dtype.upper()]
     module = MODULES[name][0]().to(kind)
-    x = torch.randn(MODULES[name][1], dtype=kind)
+    x = torch.randint(9, MODULES[name][1]) if name == "words" else torch.randn(MODULES[name][1], dtype=kind)
     module.train()
-    module(x)  # batch norm gathers
+    run(name, module, x)  # batch norm gathers
     write(f"{stem}.safetensors", module.state_dict())
-    write(f"{stem}.values.safetensors", {"x": x, "y": compute(module, x)})
+    write(f"{stem}.values.safetensors", {"x": x, "y": compute(name, module, x)})
 
 
 def main():
