@@ -73,8 +73,7 @@ static ag_status add_schedule(list *l, const nn_schedule *s, ag_error *error) {
 
 static ag_status read_schedule(const double *real, const int64_t *whole, nn_schedule *s, ag_error *error) {
     if (whole[0] < 0 || whole[0] > NN_SCHEDULE_ONE_CYCLE)
-        return ag_fail(error, AG_ERROR_VALUE, "nn_checkpoint_load: a schedule of unknown kind %lld",
-                       (long long)whole[0]);
+        return ag_fail(error, AG_ERROR_VALUE, "nn_schedule: an unknown kind %lld", (long long)whole[0]);
     *s = (nn_schedule){.kind = (nn_schedule_kind)whole[0],
                        .lr = real[0],
                        .low = real[1],
@@ -105,8 +104,7 @@ static ag_status read_plateau(const double *real, const int64_t *whole, nn_plate
     static const int64_t most = INT64_C(1) << 53;
     for (int i = 5; i <= 6; i++)
         if (whole[i] < 0 || whole[i] > most)
-            return ag_fail(error, AG_ERROR_VALUE, "nn_checkpoint_load: a plateau that has counted %lld",
-                           (long long)whole[i]);
+            return ag_fail(error, AG_ERROR_VALUE, "nn_plateau: one that has counted %lld", (long long)whole[i]);
     *p = (nn_plateau){.factor = real[0],
                       .threshold = real[1],
                       .low = real[2],
@@ -336,7 +334,9 @@ ag_status nn_checkpoint_load(const nn_checkpoint *c, const char *path, ag_error 
     compare_settings(c, file, &m);
     if (m.count == 0) compare(&l, c, file, &m); /* other settings explain whatever else disagrees */
     status = nnx_misfit_status(&m, path, "the run", error);
-    if (!status) status = restore(c, &l, file, error);
+    if (status) goto done;
+    status = restore(c, &l, file, &why);
+    if (status) status = ag_fail(error, status, "%.*s: %s", NNX_MISFIT_PATH, path, why.message);
 done:
     ag_safetensors_free(file);
     list_clear(&l);

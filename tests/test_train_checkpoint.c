@@ -224,6 +224,7 @@ START_TEST(numbers_that_cannot_be_are_refused_and_nothing_is_touched) {
     ag_error error = {0};
     ck_assert_int_eq(nn_checkpoint_load(&into->is, file, &error), AG_ERROR_VALUE);
     ck_assert_ptr_nonnull(strstr(error.message, "lr"));
+    ck_assert_ptr_eq(strstr(error.message, file), error.message); /* which file it was */
     ck_assert(same(into, twin)); /* the steps, which come before the rate, are back */
     nn_optim_set_lr(from->optim, 1);
     from->schedule.length = -5;
@@ -253,6 +254,7 @@ START_TEST(a_plateau_that_cannot_be_is_refused_and_nothing_is_touched) {
         ag_error error = {0};
         ck_assert_int_eq(nn_checkpoint_load(&into->is, file, &error), AG_ERROR_VALUE);
         ck_assert_ptr_nonnull(strstr(error.message, "plateau"));
+        ck_assert_ptr_eq(strstr(error.message, file), error.message);
         ck_assert(same(into, twin));
     }
     run_free(from);
