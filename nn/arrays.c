@@ -2,9 +2,17 @@
 #include "data.h"
 
 #include "data_impl.h"
+#include "file_impl.h"
 
 #include <stdio.h>
 #include <string.h>
+
+/* Whether what the file has is a dataset. */
+static ag_status check(const nn_dataset *d, const char *path, ag_error *error) {
+    ag_error own = {0};
+    const ag_status status = nnx_dataset_check(d, &own);
+    return status ? ag_fail(error, status, NNX_PATH ": %s", path, own.message) : AG_OK;
+}
 
 ag_status nn_dataset_npy(const char *x, const char *y, nn_dataset *out, ag_error *error) {
     ag_error own = {0};
@@ -12,7 +20,7 @@ ag_status nn_dataset_npy(const char *x, const char *y, nn_dataset *out, ag_error
     out->x = ag_npy_read(x, 0, &own);
     if (out->x && y) out->y = ag_npy_read(y, 0, &own);
     ag_status status = own.status;
-    if (!status) status = nnx_dataset_check(out, &own);
+    if (!status) status = check(out, x, &own);
     if (!status) return AG_OK;
     nn_dataset_clear(out);
     return ag_fail(error, status, "%s", own.message);
@@ -38,7 +46,7 @@ ag_status nn_dataset_npz(const char *path, const char *x, const char *y, nn_data
     if (file) there.x = find(file, path, x, &own);
     if (there.x && y) there.y = find(file, path, y, &own);
     ag_status status = own.status;
-    if (!status) status = nnx_dataset_check(&there, &own);
+    if (!status) status = check(&there, path, &own);
     if (!status) status = nn_dataset_rows(&there, 0, nn_dataset_size(&there), out, &own);
     ag_npz_free(file);
     return status ? ag_fail(error, status, "%s", own.message) : AG_OK;

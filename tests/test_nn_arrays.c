@@ -64,6 +64,8 @@ START_TEST(arrays_that_are_no_dataset_are_refused) {
             ag_error error = {0};
             ck_assert_int_eq(read_by(way, wrong[k].x, wrong[k].y, &d, &error), AG_ERROR_SHAPE);
             ck_assert_msg(strstr(error.message, wrong[k].text) != NULL, "%s", error.message);
+            const char *file = in_folder(way ? "all.npz" : wrong[k].x);
+            ck_assert_msg(strstr(error.message, file) == error.message, "%s", error.message);
             ck_assert(!d.x && !d.y);
         }
 }
