@@ -72,21 +72,35 @@ static bool is_picture(const char *name) {
     return n > 4 && (strcmp(name + n - 4, ".pgm") == 0 || strcmp(name + n - 4, ".ppm") == 0);
 }
 
+static ag_status unreadable(const char *path, const char *what, int why, ag_error *error) {
+    return ag_fail(error, AG_ERROR_IO, NNX_PATH ": cannot %s: %s", path, what, strerror(why));
+}
+
+/* Whether a path is a folder; a link that leads nowhere is none. *why: what keeps one from knowing, or 0. */
+static bool is_folder(const char *path, int *why) {
+    struct stat info;
+    const bool known = stat(path, &info) == 0;
+    *why = known || errno == ENOENT || errno == ELOOP ? 0 : errno;
+    return known && S_ISDIR(info.st_mode);
+}
+
 /* The pictures in a folder, or the folders in it, by name. */
 static ag_status list_folder(const char *folder, bool pictures, names *list, ag_error *error) {
     DIR *d = opendir(folder);
-    if (!d) return ag_fail(error, AG_ERROR_IO, NNX_PATH ": cannot open the folder: %s", folder, strerror(errno));
+    if (!d) return unreadable(folder, "open the folder", errno, error);
     bool kept = true;
-    for (const struct dirent *e; kept && (e = readdir(d));)
+    for (const struct dirent *e; kept && (errno = 0, e = readdir(d));)
         if (e->d_name[0] != '.' && (!pictures || is_picture(e->d_name))) kept = names_add(list, folder, e->d_name);
+    int why = errno; /* of the last readdir, where all names were kept */
     closedir(d);
     if (!kept) return ag_fail(error, AG_ERROR_MEMORY, NNX_PATH ": no memory for its names", folder);
-    struct stat info;
+    if (why) return unreadable(folder, "read the folder", why, error);
     for (int64_t i = 0; !pictures && i < list->n;) {
-        if (stat(list->v[i], &info) == 0 && S_ISDIR(info.st_mode)) {
+        if (is_folder(list->v[i], &why)) {
             i++;
             continue;
         }
+        if (why) return unreadable(list->v[i], "examine", why, error);
         ag_release_string(list->v[i]);
         list->v[i] = list->v[--list->n];
     }

@@ -35,8 +35,8 @@ typedef struct nn_image_source {
 } nn_image_source;
 /** List a folder as nn_image_folder_read does, without opening the pictures.
  *  Shapes: a sample's x (channels, height, width) f32, its own; y () i64
- *  Errors: AG_ERROR_IO (no such folder), AG_ERROR_FORMAT (no pictures), AG_ERROR_MEMORY. On error *out has no samples. Of
- *          a sample: those of nn_image_read */
+ *  Errors: AG_ERROR_IO (no such folder, or one that cannot be looked into), AG_ERROR_FORMAT (no pictures),
+ *          AG_ERROR_MEMORY. On error *out has no samples. Of a sample: those of nn_image_read */
 NN_API ag_status nn_image_source_open(const char *folder, nn_image_source *out, ag_error *error) AG_WARN_UNUSED;
 NN_API void nn_image_source_clear(nn_image_source *s); /* an empty one is accepted */
 
@@ -51,8 +51,8 @@ typedef struct nn_image_folder {
  *  What begins with a dot or is neither a class's folder nor a picture in one is passed over.
  *  Units:  as nn_image_read
  *  Edges:  a class may have no pictures, but not all of them
- *  Errors: AG_ERROR_IO (no such folder), AG_ERROR_FORMAT (no pictures; one of another size or kind; names it), those of
- *          nn_image_read, AG_ERROR_MEMORY. On error *out is empty */
+ *  Errors: AG_ERROR_IO (no such folder, or one that cannot be looked into), AG_ERROR_FORMAT (no pictures; one of
+ *          another size or kind; names it), those of nn_image_read, AG_ERROR_MEMORY. On error *out is empty */
 NN_API ag_status nn_image_folder_read(const char *folder, nn_image_folder *out, ag_error *error) AG_WARN_UNUSED;
 NN_API void nn_image_folder_clear(nn_image_folder *images); /* an empty one is accepted */
 

@@ -221,6 +221,24 @@ START_TEST(a_folder_is_read_in_the_order_of_names) {
 }
 END_TEST
 
+/* Names can be listed, but not looked at: no class may be missing without a word. */
+START_TEST(a_folder_that_cannot_be_looked_into_is_an_error) {
+    nn_image_folder f;
+    ag_error error = {0};
+    ck_assert_int_eq(symlink("nowhere", in_folder("loose")), 0); /* a link to nothing is no class */
+    ck_assert_msg(nn_image_folder_read(folder, &f, &error) == AG_OK, "%s", error.message);
+    nn_image_folder_clear(&f);
+    ck_assert_int_eq(chmod(folder, 0444), 0);
+    lay_down_rights();
+    const ag_status status = nn_image_folder_read(folder, &f, &error);
+    take_up_rights();
+    ck_assert_int_eq(chmod(folder, 0755), 0);
+    ck_assert_int_eq(status, AG_ERROR_IO);
+    ck_assert_msg(strstr(error.message, ": cannot examine: ") != NULL, "%s", error.message);
+    ck_assert(!f.data.x && !f.class_names);
+}
+END_TEST
+
 START_TEST(a_picture_that_differs_is_refused_by_name) {
     file_put(in_folder("eel/c.pgm"), "P5 2 1 255\n77", 13);
     nn_image_folder f;
@@ -362,6 +380,7 @@ Suite *nn_images_suite(void) {
     TCase *many = tcase_create("folders");
     tcase_add_checked_fixture(many, make_classes, remove_classes);
     tcase_add_test(many, a_folder_is_read_in_the_order_of_names);
+    tcase_add_test(many, a_folder_that_cannot_be_looked_into_is_an_error);
     tcase_add_test(many, a_picture_that_differs_is_refused_by_name);
     tcase_add_test(many, a_folder_is_a_source_that_reads_when_asked);
     tcase_add_test(many, the_source_of_the_manual_works);
