@@ -1,8 +1,9 @@
 /* checkpoint: a training run as a list of named tensors.
  *
  * The list is the same for saving and for loading: of a run as it stands it gives every name with its shape, dtype and
- * present numbers. Saving writes it, the settings as metadata. Loading compares a file with it, tries the numbers that can be refused, and
- * only then copies. What is no tensor in memory (counts, rates, a schedule) has a small tensor in the list.
+ * present numbers. Saving writes it, the settings as metadata. Loading compares a file with it, tries the numbers that
+ * can be refused, and only then copies. What is no tensor in memory (counts, rates, a schedule) has a small tensor in
+ * the list.
  * Not here: weights alone (param_file.c). */
 #include "checkpoint.h"
 

@@ -33,18 +33,18 @@ typedef struct nn_checkpoint {
 } nn_checkpoint;
 
 /** Write it all to `path`, durably: whenever the process is killed, the file is the old or the new one, whole.
- *  Errors: AG_ERROR_VALUE (no params, or `early` of others; settings: the key "optimiser", and those of ag_safetensors_write), AG_ERROR_STATE
- *          (the average is swapped in), AG_ERROR_MEMORY, and those of ag_safetensors_write
+ *  Errors: AG_ERROR_VALUE (no params, or `early` of others; settings: the key "optimiser", and those of
+ *          ag_safetensors_write), AG_ERROR_STATE (the average is swapped in), AG_ERROR_MEMORY, and those of
+ *          ag_safetensors_write
  *  Memory: beside small things, none until it returns; the file holds weights, state and average */
 NN_API ag_status nn_checkpoint_save(const nn_checkpoint *c, const char *path, ag_error *error) AG_WARN_UNUSED;
 /** Read it back, all or nothing. The network, the optimiser and its groups must have been made as those that were saved;
  *  constants that never change (a weight decay) are those of the optimiser as it was made. Settings are not changed but
  *  compared: those of the run must be in the file, which may have more. Gradients stay as they are.
- *  Errors: AG_ERROR_VALUE (no params; `early` of others; a number that optimiser, schedule, plateau or `early` cannot have), AG_ERROR_STATE
- *          (the average is swapped in), AG_ERROR_FORMAT (one message lists other settings; or what is missing, extra,
- *          wrongly shaped and wrongly typed, another optimiser and other groups), AG_ERROR_MEMORY, and those of
- *          ag_safetensors_read. On error nothing is
- *          touched */
+ *  Errors: AG_ERROR_VALUE (no params; `early` of others; a number that optimiser, schedule, plateau or `early` cannot
+ *          have), AG_ERROR_STATE (the average is swapped in), AG_ERROR_FORMAT (one message lists other settings; or what
+ *          is missing, extra, wrongly shaped and wrongly typed, another optimiser and other groups), AG_ERROR_MEMORY, and
+ *          those of ag_safetensors_read. On error nothing is touched */
 NN_API ag_status nn_checkpoint_load(const nn_checkpoint *c, const char *path, ag_error *error) AG_WARN_UNUSED;
 
 AG_END_DECLS
