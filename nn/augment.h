@@ -27,6 +27,8 @@ NN_API ag_status nn_augment_images(const nn_augment *a, const ag_tensor *x, cons
 /** The same of one sample of a source, as an nn_transform; `user` points to an nn_augment. What is done comes from the
  *  sample's own draws, and so differs from epoch to epoch; the seed is not used.
  *  Shapes: x (channels, height, width) or (height, width) f32, replaced by one of the same shape
+ *  Edges:  rows of pixels, as nn_dataset_mnist gives them, are no images: ag_tensor_part(d.x, 0, 4, (n, 1, 28, 28)) is
+ *          the x of a dataset whose samples are, without a copy
  *  Errors: as nn_augment_images, AG_ERROR_MEMORY */
 NN_API ag_status nn_augment_sample(void *user, ag_random *draws, nn_sample *sample,
                                    ag_error *error) AG_WARN_UNUSED;

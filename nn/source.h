@@ -44,7 +44,9 @@ NN_API void nn_sample_clear(nn_sample *s);
 /* ---- a source --------------------------------------------------------------------------------------------- */
 
 /** The first member of every source. All functions may be called from a second thread (batch.h), but by one batcher never
- *  from two at a time. They may use all of the library: memory, tensors, readers, a tape of their own. */
+ *  from two at a time. They may use all of the library there: memory (through the allocator hook, which must be
+ *  thread-safe), tensors, readers, a tape of their own; but no tape or tensor that the program uses meanwhile, unless
+ *  both only read it. */
 typedef struct nn_source nn_source;
 struct nn_source {
     /** How many samples there are; read once by each batcher. */

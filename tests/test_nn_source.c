@@ -251,6 +251,24 @@ START_TEST(augmented_samples_are_a_function_of_seed_and_epoch) {
 }
 END_TEST
 
+START_TEST(rows_of_pixels_are_images_by_another_shape) {
+    nn_dataset rows;
+    ck_assert_int_eq(nn_dataset_digits(3, 1, &rows, NULL), AG_OK);
+    const nn_dataset images = {ag_tensor_part(rows.x, 0, 4, (const int64_t[]){3, 1, 28, 28}, NULL), rows.y};
+    nn_dataset_source s = nn_source_of_dataset(&images);
+    nn_augment nothing = {0};
+    nn_mapped_source mapped = nn_source_mapped(&s.source, nn_augment_sample, &nothing);
+    nn_batcher *b = nn_batcher_of(&mapped.source, NULL, NULL);
+    ag_tensor *x;
+    ck_assert(nn_batcher_next(b, &x, NULL));
+    ck_assert(ag_meta_same_shape(ag_tensor_meta(x), ag_tensor_meta(images.x)));
+    ck_assert_mem_eq(ag_tensor_data(x), ag_tensor_data(rows.x), ag_meta_bytes(ag_tensor_meta(x)));
+    nn_batcher_free(b);
+    ag_tensor_free(images.x);
+    nn_dataset_clear(&rows);
+}
+END_TEST
+
 START_TEST(what_is_no_image_is_not_augmented) {
     static const int64_t dim[] = {2, 3, 4, 5};
     nn_augment change = {.shift = 1};
@@ -448,6 +466,7 @@ Suite *nn_source_suite(void) {
     suite_add_tcase(s, sources);
     TCase *augmented = tcase_create("augmentation");
     tcase_add_test(augmented, augmented_samples_are_a_function_of_seed_and_epoch);
+    tcase_add_test(augmented, rows_of_pixels_are_images_by_another_shape);
     tcase_add_test(augmented, what_is_no_image_is_not_augmented);
     suite_add_tcase(s, augmented);
     TCase *collated = tcase_create("collation");
