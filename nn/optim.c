@@ -116,7 +116,13 @@ ag_status nnx_step_check(const ag_eval *e, int64_t step) {
 
 /* ---- steps -------------------------------------------------------------------------------------------------- */
 
-static ag_status rate_check(const nn_optim *o, ag_error *error) {
+static const int64_t most_steps = 9007199254740992; /* whole numbers are exact to here as doubles, too */
+
+/* What functions have set that have no way to refuse it. */
+static ag_status settings_check(const nn_optim *o, ag_error *error) {
+    if (o->steps >= most_steps)
+        return ag_fail(error, AG_ERROR_VALUE, "%s: step %lld is past all counting", o->rule->name,
+                       (long long)o->steps);
     if (nnx_is_rate(o->lr)) return AG_OK;
     return ag_fail(error, AG_ERROR_VALUE, "%s: rate %g; needs a finite rate of at least 0", o->rule->name, o->lr);
 }
@@ -125,7 +131,7 @@ ag_status nn_optim_step(nn_optim *o, ag_error *error) {
     if (o->minimise)
         return ag_fail(error, AG_ERROR_STATE, "%s: evaluates the loss itself: nn_optim_step_with", o->rule->name);
     const ag_tensor *gradient;
-    ag_status status = rate_check(o, error); /* nn_optim_set_lr has no way to refuse it */
+    ag_status status = settings_check(o, error);
     if (!status) status = nnx_params_gradient(o->params, &gradient, error);
     if (!status)
         status = o->groups ? nnx_groups_run(o, error)
@@ -140,7 +146,7 @@ ag_status nn_optim_step(nn_optim *o, ag_error *error) {
 
 ag_status nn_optim_step_with(nn_optim *o, nn_loss_function *f, void *user, double *loss, ag_error *error) {
     double first = 0;
-    ag_status status = rate_check(o, error);
+    ag_status status = settings_check(o, error);
     if (status) return status;
     if (o->minimise) {
         status = o->minimise(o, f, user, &first, error);
@@ -216,7 +222,7 @@ static ag_status out_of_range(const nn_optim *o, size_t i, double value, ag_erro
 }
 
 ag_status nn_optim_set_number(nn_optim *o, size_t i, double value, ag_error *error) {
-    static const double most = 9007199254740992; /* whole numbers are exact to here */
+    const double most = (double)most_steps;
     const size_t at = i;
     if (i == STEPS) {
         if (!(value >= 0 && value <= most && value == floor(value))) return out_of_range(o, at, value, error);

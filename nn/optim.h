@@ -203,8 +203,8 @@ NN_API void nn_optim_free(nn_optim *o); /* accepts NULL; the parameters stay */
 
 /** One update from the parameters' gradients. Parameters without a gradient (never reached) are read as zeros.
  *  Errors: AG_ERROR_VALUE (a rate that nn_optim_set_lr set below 0 or not finite; Adam after nn_optim_set_steps
- *          below 0), AG_ERROR_STATE (a gradient is invalid after a failed backward; names the first parameter;
- *          L-BFGS, which needs nn_optim_step_with), AG_ERROR_MEMORY. On error nothing is changed */
+ *          below 0; 2^53 steps done), AG_ERROR_STATE (a gradient is invalid after a failed backward; names the first
+ *          parameter; L-BFGS, which needs nn_optim_step_with), AG_ERROR_MEMORY. On error nothing is changed */
 NN_API ag_status nn_optim_step(nn_optim *o, ag_error *error);
 /** The loss at the parameters as they are, with its gradient: zero_grad, record, ag_backward, rewind.
  *  Errors: what it returns ends the step */
@@ -271,7 +271,7 @@ NN_API size_t nn_optim_number_count(const nn_optim *o);
 NN_API const char *nn_optim_number_name(const nn_optim *o, size_t i);
 NN_API double nn_optim_number(const nn_optim *o, size_t i);
 NN_API ag_status nn_optim_set_number(nn_optim *o, size_t i, double value, ag_error *error) AG_WARN_UNUSED;
-/** The number "steps": Adam's next step is number steps + 1. Below 0 Adam refuses to step. */
+/** The number "steps": Adam's next step is number steps + 1. Below 0 Adam refuses to step, from 2^53 on every rule. */
 NN_API void nn_optim_set_steps(nn_optim *o, int64_t steps);
 
 AG_END_DECLS

@@ -319,6 +319,9 @@ START_TEST(an_impossible_mlp_is_refused) {
     ck_assert_ptr_null(nn_mlp(sizes, 1, NN_RELU, NULL, &error));
     ck_assert_int_eq(error.status, AG_ERROR_VALUE);
     error = (ag_error){0};
+    ck_assert_ptr_null(nn_mlp(NULL, 3, NN_RELU, NULL, &error));
+    ck_assert_int_eq(error.status, AG_ERROR_VALUE);
+    error = (ag_error){0};
     ck_assert_ptr_null(nn_mlp(sizes, 3, NN_RELU, NULL, &error));
     ck_assert_int_eq(error.status, AG_ERROR_SHAPE);
     ck_assert_ptr_nonnull(strstr(error.message, "\"weight\""));

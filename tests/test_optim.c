@@ -108,6 +108,20 @@ START_TEST(the_rate_can_change_and_the_step_count_be_restored) {
 }
 END_TEST
 
+START_TEST(a_step_past_all_counting_is_refused) {
+    bench x = bench_new(AG_F64);
+    x.o = nn_nadam(x.p, 0.5, NULL, NULL);
+    set_grad(x.a, 1);
+    for (int k = 0; k < 2; k++) {
+        nn_optim_set_steps(x.o, INT64_MAX - k);
+        ck_assert_int_eq(nn_optim_step(x.o, NULL), AG_ERROR_VALUE);
+        ck_assert_int_eq(nn_optim_steps(x.o), INT64_MAX - k);
+    }
+    ck_assert_double_eq(ag_tensor_get(x.a, 0), 1);
+    bench_free(&x);
+}
+END_TEST
+
 START_TEST(an_impossible_rate_fails_the_step_and_changes_nothing) {
     static const double rate[] = {NAN, INFINITY, -INFINITY, -1e-3};
     for (size_t k = 0; k < sizeof rate / sizeof *rate; k++) {
@@ -350,6 +364,7 @@ Suite *optim_suite(void) {
     tcase_add_test(tc, momentum_rolls_on);
     tcase_add_test(tc, adams_first_step_is_the_rate_whatever_the_gradient);
     tcase_add_test(tc, the_rate_can_change_and_the_step_count_be_restored);
+    tcase_add_test(tc, a_step_past_all_counting_is_refused);
     tcase_add_test(tc, an_impossible_rate_fails_the_step_and_changes_nothing);
     tcase_add_test(tc, what_was_not_reached_reads_as_zeros_and_padding_stays_zero);
     tcase_add_test(tc, a_step_counts_as_writing_the_parameters);

@@ -119,7 +119,7 @@ NN_API nn_module *nn_residual_projected(nn_module *body, nn_module *projection, 
  *  the last). A sequential: "0.weight", "2.weight", ... Weights: PyTorch's default, or `weight` when not NULL
  *  (biases are then zero).
  *  Shapes: sizes (n); x (..., sizes[0]); y (..., sizes[n - 1])
- *  Errors: AG_ERROR_VALUE (n < 2, or no such activation), AG_ERROR_SHAPE (a size, as nn_linear),
+ *  Errors: AG_ERROR_VALUE (n < 2, no list, or no such activation), AG_ERROR_SHAPE (a size, as nn_linear),
  *          AG_ERROR_MEMORY */
 NN_API nn_module *nn_mlp(const int64_t *sizes, int n, nn_activation hidden, const nn_init *weight,
                          ag_error *error);

@@ -2,8 +2,9 @@
 #include "layers.h"
 
 nn_module *nn_mlp(const int64_t *sizes, int n, nn_activation hidden, const nn_init *weight, ag_error *error) {
-    if (n < 2) {
-        (void)ag_fail(error, AG_ERROR_VALUE, "nn_mlp: %d sizes; needs the inputs' and the outputs'", n);
+    if (n < 2 || !sizes) {
+        (void)ag_fail(error, AG_ERROR_VALUE, "nn_mlp: %d sizes; needs the inputs' and the outputs'",
+                      sizes ? n : 0);
         return NULL;
     }
     const size_t bytes = ((size_t)n * 2 - 3) * sizeof(nn_module *);
