@@ -166,6 +166,39 @@ START_TEST(a_users_layer_computes_and_gets_gradients) {
 }
 END_TEST
 
+/* x times the gain of a child, twice through the child and once by the parameter itself, as tied weights are. */
+typedef struct tied {
+    nn_module base;
+    nn_module *inner;
+    nn_param *gain;
+} tied;
+
+static ag_value tied_forward(nn_module *m, nn_pass *pass, ag_value x) {
+    const tied *t = (tied *)m;
+    return ag_mul(nn_forward(t->inner, pass, nn_forward(t->inner, pass, x)), nn_use(pass, t->gain));
+}
+
+START_TEST(a_parameter_used_in_several_places_is_one_and_gets_the_sum) {
+    tied *m = nn_module_new(sizeof *m, "tied", tied_forward, NULL);
+    nn_module *inner = scale_new(1, NULL);
+    ck_assert(m && nn_module_child(&m->base, "inner", inner, NULL) == AG_OK);
+    m->inner = inner;
+    m->gain = inner->params;
+    nn_params *p = nn_params_new(&m->base, AG_F64, 0, NULL);
+    ck_assert_uint_eq(nn_params_count(p), 1);
+    ck_assert_int_eq(ag_tensor_fill(nn_params_tensor(p, 0), 2), AG_OK);
+    ag_tape *t = ag_tape_new(NULL);
+    nn_pass pass = {t, true};
+    ag_value y = ag_sum_all(nn_forward(&m->base, &pass, ag_scalar(t, 5)));
+    ck_assert_double_eq(ag_item(y), 40); /* 5 gain^3 */
+    ck_assert_int_eq(ag_backward(y), AG_OK);
+    ck_assert_double_eq(ag_tensor_grad_get(nn_params_tensor(p, 0), 0), 60); /* 15 gain^2 */
+    ag_tape_free(t);
+    nn_params_free(p);
+    nn_module_free(&m->base);
+}
+END_TEST
+
 START_TEST(a_failure_names_the_scope_and_the_parameter) {
     nn_module *m = box();
     ck_assert_int_eq(nn_module_child(m, "encoder", scale_new(2, NULL), NULL), AG_OK);
@@ -219,6 +252,7 @@ Suite *module_suite(void) {
     tcase_add_test(tc, a_walk_visits_parents_first_in_order_of_declaration);
     tcase_add_test(tc, depth_costs_no_stack);
     tcase_add_test(tc, a_users_layer_computes_and_gets_gradients);
+    tcase_add_test(tc, a_parameter_used_in_several_places_is_one_and_gets_the_sum);
     tcase_add_test(tc, a_failure_names_the_scope_and_the_parameter);
     tcase_add_test(tc, forward_of_nothing_is_an_error_on_the_tape);
     tcase_add_test(tc, every_failed_allocation_is_reported_and_leaves_nothing);
