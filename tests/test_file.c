@@ -113,7 +113,7 @@ START_TEST(an_abandoned_write_leaves_the_old_file_and_no_temporary) {
     agx_writer w;
     ck_assert_int_eq(agx_writer_open(&w, in_folder("x"), NULL), AG_OK);
     ck_assert_int_eq(agx_writer_append(&w, "new", 3, NULL), AG_OK);
-    ck_assert_int_eq(folder_count(), 2);
+    ck_assert_int_le(folder_count(), 2); /* where it can, it has no name yet */
     agx_writer_abandon(&w);
     ck_assert(file_holds(in_folder("x"), "old", 3));
     ck_assert_int_eq(folder_count(), 1);

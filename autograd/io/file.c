@@ -1,9 +1,14 @@
 /* file: whole regular files in, durable files out, by the system's own calls.
  *
  * Invariants: opening never blocks (a FIFO without a writer would, for ever); no memory is taken for a file that is
- * not regular or larger than its limit; a target is only ever replaced by rename, whole.
+ * not regular or larger than its limit; a target is only ever replaced by rename, whole, by a file that has no name until
+ * it is whole, where the system has such files.
  * Left out: mapping files into memory, where a file cut short by another program kills the reader. */
+#if defined(__linux__)
+#define _GNU_SOURCE 1 /* O_TMPFILE */
+#else
 #define _XOPEN_SOURCE 700 /* realpath, fchmod, lstat */
+#endif
 #include "file.h"
 
 #include <errno.h>
@@ -89,38 +94,84 @@ ag_status agx_file_read(const char *path, size_t limit, unsigned char **data, si
 static void writer_clear(agx_writer *w) {
     ag_release_string(w->target);
     ag_release_string(w->temporary);
-    *w = (agx_writer){-1, NULL, NULL};
+    *w = (agx_writer){.fd = -1};
 }
 
-/* Create .gradus.tmp.<pid>.<n> in the target's folder with the first n that is free. Names that are taken are left
- * alone: they may be another thread's. The target's own name is no part of it: that may be as long as the system
- * allows. */
-static ag_status create_temporary(agx_writer *w, mode_t mode, ag_error *error) {
-    enum { ATTEMPTS = 1000, OWN = 60 };
+/* Tries; the length of a temporary name; room for one below /proc. */
+enum { ATTEMPTS = 1000, OWN = 26, PROC = 40 };
+
+/* The temporary file's name is .gradus.tmp.<pid>.<n> in the target's folder, with the first n that is free. Names that
+ * are taken are left alone: they may be another thread's. All are of one length, which the target's own name is no part
+ * of: that may be as long as the system allows. */
+static void name_temporary(agx_writer *w, int n) {
+    char *own = w->temporary + strlen(w->temporary) - OWN;
+    snprintf(own, OWN + 1, ".gradus.tmp.%010lu.%03d", (unsigned long)getpid() % 10000000000UL, n % ATTEMPTS);
+}
+
+static bool make_name(agx_writer *w) {
     const char *slash = strrchr(w->target, '/');
-    const size_t folder = slash ? (size_t)(slash + 1 - w->target) : 0, size = folder + OWN;
-    char *name = ag_alloc(size);
-    if (!name) return ag_fail(error, AG_ERROR_MEMORY, AGX_PATH ": no memory for its name", w->target);
-    memcpy(name, w->target, folder);
+    const size_t folder = slash ? (size_t)(slash + 1 - w->target) : 0;
+    w->temporary = ag_alloc(folder + OWN + 1);
+    if (!w->temporary) return false;
+    memcpy(w->temporary, w->target, folder);
+    memset(w->temporary + folder, '.', OWN);
+    w->temporary[folder + OWN] = '\0';
+    return true;
+}
+
+#if defined(O_TMPFILE)
+
+static void proc_path(int fd, char path[PROC]) { snprintf(path, PROC, "/proc/self/fd/%d", fd); }
+
+/* A file that nobody can see, and that the system removes if the process is killed. It can be given a name through
+ * /proc, so where there is none, or the file system has no such files, there is nothing: -1. */
+static int open_unnamed(agx_writer *w, mode_t mode) {
+    char *slash = strrchr(w->temporary, '/'), proc[PROC];
+    const char *folder = slash == w->temporary ? "/" : slash ? w->temporary : ".";
+    if (slash) *slash = '\0';
+    int fd = open(folder, O_WRONLY | O_TMPFILE | O_CLOEXEC, mode);
+    if (slash) *slash = '/';
+    if (fd < 0) return -1;
+    proc_path(fd, proc);
+    if (access(proc, F_OK) == 0) return fd;
+    close(fd);
+    return -1;
+}
+
+static bool give_name(agx_writer *w) {
+    char proc[PROC];
+    proc_path(w->fd, proc);
+    for (int n = 0; n < ATTEMPTS && w->unnamed; n++) {
+        name_temporary(w, n);
+        w->unnamed = linkat(AT_FDCWD, proc, AT_FDCWD, w->temporary, AT_SYMLINK_FOLLOW) != 0;
+        if (w->unnamed && errno != EEXIST) break;
+    }
+    return !w->unnamed;
+}
+
+#else /* files have names from the first */
+
+static int open_unnamed(agx_writer *w, mode_t mode) {
+    (void)w, (void)mode;
+    return -1;
+}
+static bool give_name(agx_writer *w) { return !w->unnamed; }
+
+#endif
+
+static ag_status create_temporary(agx_writer *w, mode_t mode, ag_error *error) {
+    w->fd = open_unnamed(w, mode);
+    w->unnamed = w->fd >= 0;
     for (int n = 0; n < ATTEMPTS && w->fd < 0; n++) {
-        snprintf(name + folder, OWN, ".gradus.tmp.%ld.%d", (long)getpid(), n);
-        w->fd = open(name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOCTTY, mode);
+        name_temporary(w, n);
+        w->fd = open(w->temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOCTTY, mode);
         if (w->fd < 0 && errno != EEXIST) break;
     }
-    ag_status status = AG_OK;
-    if (w->fd < 0)
-        status = fail_errno(w->target, "cannot create a temporary file beside it", error);
-    else if (!(w->temporary = ag_copy_string(name))) {
-        close(w->fd);
-        unlink(name);
-        status = ag_fail(error, AG_ERROR_MEMORY, AGX_PATH ": no memory for its name", w->target);
-    }
-    ag_release(name, size);
-    return status;
+    return w->fd < 0 ? fail_errno(w->target, "cannot create a temporary file beside it", error) : AG_OK;
 }
 
 ag_status agx_writer_open(agx_writer *w, const char *path, ag_error *error) {
-    *w = (agx_writer){-1, NULL, NULL};
+    *w = (agx_writer){.fd = -1};
     struct stat st;
     char resolved[PATH_MAX];
     const char *target = path;
@@ -135,7 +186,10 @@ ag_status agx_writer_open(agx_writer *w, const char *path, ag_error *error) {
         if (status) return status;
     }
     w->target = ag_copy_string(target);
-    if (!w->target) return ag_fail(error, AG_ERROR_MEMORY, AGX_PATH ": no memory for its name", path);
+    if (!w->target || !make_name(w)) {
+        writer_clear(w);
+        return ag_fail(error, AG_ERROR_MEMORY, AGX_PATH ": no memory for its name", path);
+    }
     /* An old file's mode may be narrower than the usual one, so its successor starts closed to others. */
     ag_status status = create_temporary(w, exists ? 0600 : 0666, error);
     if (status) {
@@ -178,13 +232,14 @@ static ag_status sync_folder(char *target, ag_error *error) {
 ag_status agx_writer_commit(agx_writer *w, ag_error *error) {
     ag_status status = AG_OK;
     if (fsync(w->fd) != 0) status = fail_errno(w->target, "cannot sync", error);
+    if (!status && !give_name(w)) status = fail_errno(w->target, "cannot name the new file", error);
     if (close(w->fd) != 0 && !status) status = fail_errno(w->target, "cannot close", error);
     if (!status && rename(w->temporary, w->target) != 0)
         status = fail_errno(w->target, "cannot move the new file into place", error);
-    if (status)
-        unlink(w->temporary);
-    else
+    if (!status)
         status = sync_folder(w->target, error);
+    else if (!w->unnamed)
+        unlink(w->temporary);
     writer_clear(w);
     return status;
 }
@@ -192,6 +247,6 @@ ag_status agx_writer_commit(agx_writer *w, ag_error *error) {
 void agx_writer_abandon(agx_writer *w) {
     if (!w->temporary) return;
     close(w->fd);
-    unlink(w->temporary);
+    if (!w->unnamed) unlink(w->temporary);
     writer_clear(w);
 }

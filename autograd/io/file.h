@@ -14,12 +14,14 @@ ag_status agx_file_read(const char *path, size_t limit, unsigned char **data, si
                         ag_error *error) AG_WARN_UNUSED;
 
 /** A durable write: open a temporary file beside the target, append, then commit (fsync, keep the old mode,
- *  rename, fsync the folder) or abandon. Whatever fails, the old file stands and no temporary remains. A target
+ *  rename, fsync the folder) or abandon. Whatever fails, the old file stands and no temporary remains; where the system
+ *  has files without a name, a process that is killed leaves none either, but between its last two steps. A target
  *  that is a symbolic link is written where it points; one that is no regular file is refused.
  *  After an append that failed, abandon; commit leaves nothing to abandon either way. */
 typedef struct agx_writer {
     int fd;
-    char *target, *temporary; /* temporary NULL: closed */
+    bool unnamed;             /* the temporary file has no name yet       */
+    char *target, *temporary; /* temporary NULL: closed                   */
 } agx_writer;
 ag_status agx_writer_open(agx_writer *w, const char *path, ag_error *error) AG_WARN_UNUSED;
 ag_status agx_writer_append(agx_writer *w, const void *data, size_t size, ag_error *error) AG_WARN_UNUSED;
