@@ -38,11 +38,11 @@ int64_t nn_dataset_size(const nn_dataset *d) { return d->x ? ag_tensor_meta(d->x
 ag_status nnx_dataset_check(const nn_dataset *d, ag_error *error) {
     if (!d->x) return AG_OK; /* empty */
     const ag_meta *x = ag_tensor_meta(d->x), *y = d->y ? ag_tensor_meta(d->y) : NULL;
-    if (x->rank > 0 && (!y || (y->rank == 1 && y->dim[0] == x->dim[0]))) return AG_OK;
+    if (x->rank > 0 && (!y || (y->rank > 0 && y->dim[0] == x->dim[0]))) return AG_OK;
     char of_x[AG_META_TEXT], of_y[AG_META_TEXT] = "NULL";
     if (y) ag_meta_text(y, of_y, sizeof of_y);
     return ag_fail(error, AG_ERROR_SHAPE,
-                   "dataset of x %s and y %s: x needs rows, one a sample, and y is NULL or one label for each",
+                   "dataset of x %s and y %s: x needs rows, one a sample, and y is NULL or has as many",
                    ag_meta_text(x, of_x, sizeof of_x), of_y);
 }
 

@@ -15,7 +15,7 @@ AG_BEGIN_DECLS
  *  held before, and leave it empty on error. */
 typedef struct nn_dataset {
     ag_tensor *x; /* (n, ...) f32; NULL: empty    */
-    ag_tensor *y; /* (n) i64, or NULL; of a regression (n) f32 or f64: the numbers to predict */
+    ag_tensor *y; /* (n) i64: labels; (n, ...) f32 or f64: the numbers to predict; or NULL */
 } nn_dataset;
 /** Room for n samples of `width` numbers each, to be filled in (ag_tensor_write), all zeros.
  *  Shapes: x (n, width) f32; y (n) i64
@@ -27,9 +27,9 @@ NN_API void nn_dataset_clear(nn_dataset *d);
 NN_API int64_t nn_dataset_size(const nn_dataset *d);
 
 /** Rows [first, last) of d, copied into `out`, another dataset than d.
- *  Shapes: x (last - first, ...); y (last - first), or NULL as in d
- *  Errors: AG_ERROR_INDEX (not 0 <= first <= last <= n), AG_ERROR_SHAPE (d's x has rank 0, or its y is not
- *          one label a row), AG_ERROR_MEMORY */
+ *  Shapes: x (last - first, ...); y (last - first, ...), or NULL as in d
+ *  Errors: AG_ERROR_INDEX (not 0 <= first <= last <= n), AG_ERROR_SHAPE (d's x has rank 0, or its y has
+ *          not as many rows), AG_ERROR_MEMORY */
 NN_API ag_status nn_dataset_rows(const nn_dataset *d, int64_t first, int64_t last, nn_dataset *out,
                                  ag_error *error) AG_WARN_UNUSED;
 /** A pair of IDX files of images and labels, both of bytes, plain or gzip-compressed.
@@ -41,8 +41,8 @@ NN_API ag_status nn_dataset_idx(const char *images, const char *labels, nn_datas
                                 ag_error *error) AG_WARN_UNUSED;
 /** Arrays in NumPy's files: x, and y unless it is NULL, in a file each. Elements keep the type that ag_npy_read gives
  *  them: whole numbers are i64.
- *  Shapes: x (n, ...); y (n)
- *  Errors: those of ag_npy_read; AG_ERROR_SHAPE (x has rank 0, or y is not one number a row). On error *out is empty */
+ *  Shapes: x (n, ...); y (n, ...)
+ *  Errors: those of ag_npy_read; AG_ERROR_SHAPE (x has rank 0, or y has not as many rows). On error *out is empty */
 NN_API ag_status nn_dataset_npy(const char *x, const char *y, nn_dataset *out, ag_error *error) AG_WARN_UNUSED;
 /** The same of two arrays in one archive (.npz), by their names; y NULL: none.
  *  Errors: those of ag_npz_read; AG_ERROR_NAME (no array of that name; lists those there are); AG_ERROR_SHAPE, as above

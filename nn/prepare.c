@@ -103,6 +103,9 @@ ag_status nn_dataset_split(const nn_dataset *d, double fraction, bool stratified
     if (stratified && ag_tensor_meta(d->y)->dtype != AG_I64)
         return ag_fail(error, AG_ERROR_DTYPE, "stratified split by labels of %s: must be i64",
                        ag_dtype_name(ag_tensor_meta(d->y)->dtype));
+    if (stratified && ag_tensor_meta(d->y)->rank != 1)
+        return ag_fail(error, AG_ERROR_SHAPE, "stratified split by labels of rank %d: must be one a sample",
+                       ag_tensor_meta(d->y)->rank);
 
     const int64_t n = nn_dataset_size(d), wanted = share(fraction, n);
     ag_error own = {0};

@@ -13,8 +13,8 @@ AG_BEGIN_DECLS
  *  Shapes: as d's, but for the number of rows
  *  Edges:  fraction 0 or 1 leaves one part without samples
  *  Errors: AG_ERROR_VALUE (fraction outside [0, 1]), AG_ERROR_STATE (stratified without labels), AG_ERROR_DTYPE
- *          (stratified, and the labels are no i64), AG_ERROR_SHAPE (d, as in nn_dataset_rows), AG_ERROR_MEMORY. On error
- *          both are empty */
+ *          (stratified, and the labels are no i64), AG_ERROR_SHAPE (stratified, and not one label a sample; d, as in
+ *          nn_dataset_rows), AG_ERROR_MEMORY. On error both are empty */
 NN_API ag_status nn_dataset_split(const nn_dataset *d, double fraction, bool stratified, uint64_t seed,
                                   nn_dataset *first, nn_dataset *second, ag_error *error) AG_WARN_UNUSED;
 

@@ -78,13 +78,13 @@ NN_API ag_status nn_source_sample(nn_source *s, int64_t i, ag_random *draws, nn_
 
 /* ---- sources of the library: in the caller's storage, borrowing what they are made of ----------------------- */
 
-/** Tensors in memory: row i of x, and label i. */
+/** Tensors in memory: row i of x, and of y. */
 typedef struct nn_dataset_source {
     nn_source source;
     nn_dataset data; /* borrowed */
 } nn_dataset_source;
 /** d's tensors are borrowed; whether they belong together is checked where samples are asked for.
- *  Shapes: a sample's x (...), y () where d has x (n, ...), y (n)
+ *  Shapes: a sample's x (...), y (...) where d has x (n, ...), y (n, ...): labels are ()
  *  Errors: of a sample: AG_ERROR_SHAPE (d, as in nn_dataset_rows), AG_ERROR_MEMORY */
 NN_API nn_dataset_source nn_source_of_dataset(const nn_dataset *d);
 

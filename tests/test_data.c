@@ -180,10 +180,10 @@ static void check_mismatch(int rank_x, const int64_t *dim_x, int rank_y, const i
 }
 
 START_TEST(labels_that_do_not_match_the_samples_are_refused_with_both_shapes) {
-    static const int64_t x[] = {5, 2}, column[] = {5, 1}, less = 3, more = 7;
+    static const int64_t x[] = {5, 2}, turned[] = {2, 5}, less = 3, more = 7;
     check_mismatch(2, x, 1, &less, "(5, 2)", "(3)");
     check_mismatch(2, x, 1, &more, "(5, 2)", "(7)");
-    check_mismatch(2, x, 2, column, "(5, 2)", "(5, 1)");
+    check_mismatch(2, x, 2, turned, "(5, 2)", "(2, 5)");
     check_mismatch(2, x, 0, x, "(5, 2)", "()");
 }
 END_TEST

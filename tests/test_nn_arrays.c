@@ -57,7 +57,7 @@ START_TEST(arrays_that_are_no_dataset_are_refused) {
     static const struct {
         const char *x, *y, *text;
     } wrong[] = {
-        {"images", "few", "(3, 2, 2)"}, {"number", NULL, "needs rows"}, {"labels", "images", "(3, 2, 2)"}};
+        {"images", "few", "(3, 2, 2)"}, {"number", NULL, "needs rows"}, {"few", "images", "(3, 2, 2)"}};
     for (int way = 0; way < 2; way++)
         for (size_t k = 0; k < sizeof wrong / sizeof *wrong; k++) {
             nn_dataset d;

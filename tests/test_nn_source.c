@@ -71,10 +71,16 @@ START_TEST(rows_of_a_dataset_are_samples) {
     nn_sample_clear(&sample);
     check_refused(&s.source, 4, AG_ERROR_INDEX, "sample 4 of a source that has 4");
     check_refused(&s.source, -1, AG_ERROR_INDEX, "sample -1");
-    nn_dataset odd = {d.x, d.x};
+    nn_dataset itself = {d.x, d.x}; /* targets of any shape */
+    s = nn_source_of_dataset(&itself);
+    ck_assert_int_eq(sample_of(&s.source, 2, &sample, NULL), AG_OK);
+    ck_assert(ag_tensor_meta(sample.y)->rank == 2 && ag_tensor_get(sample.y, 5) == 17);
+    nn_sample_clear(&sample);
+    nn_dataset odd = {d.x, ag_tensor_new(AG_I64, 1, (const int64_t[]){3}, NULL)};
     s = nn_source_of_dataset(&odd);
-    check_refused(&s.source, 0, AG_ERROR_SHAPE, "one label for each");
+    check_refused(&s.source, 0, AG_ERROR_SHAPE, "y is NULL or has as many");
     ck_assert_ptr_null(nn_batcher_of(&s.source, NULL, NULL));
+    ag_tensor_free(odd.y);
     nn_dataset_clear(&d);
     s = nn_source_of_dataset(&d);
     ck_assert_int_eq(nn_source_size(&s.source), 0);

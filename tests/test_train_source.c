@@ -211,6 +211,48 @@ START_TEST(losses_are_means_over_samples_whatever_the_collation) {
 }
 END_TEST
 
+START_TEST(several_numbers_are_predicted_at_once) {
+    enum { N = 64 };
+    nn_dataset d = {ag_tensor_new(AG_F32, 2, (const int64_t[]){N, 2}, NULL),
+                    ag_tensor_new(AG_F32, 2, (const int64_t[]){N, 3}, NULL)};
+    ag_random r = {.seed = 3};
+    float *x = ag_tensor_write(d.x), *y = ag_tensor_write(d.y);
+    for (int64_t i = 0; i < N; i++, x += 2, y += 3) {
+        for (int k = 0; k < 2; k++) x[k] = (float)ag_random_normal(&r);
+        y[0] = x[0] + x[1], y[1] = x[0] - x[1], y[2] = 1;
+    }
+    nn_dataset train, held;
+    ck_assert_int_eq(nn_dataset_split(&d, 0.75, false, 1, &train, &held, NULL), AG_OK);
+    ag_error error = {0};
+    nn_dataset a, b;
+    ck_assert_int_eq(nn_dataset_split(&d, 0.75, true, 1, &a, &b, NULL), AG_ERROR_DTYPE);
+    nn_dataset whole = {d.x, ag_tensor_new(AG_I64, 2, (const int64_t[]){N, 2}, NULL)};
+    ck_assert_int_eq(nn_dataset_split(&whole, 0.75, true, 1, &a, &b, &error), AG_ERROR_SHAPE);
+    ck_assert_ptr_nonnull(strstr(error.message, "rank 2"));
+    ag_tensor_free(whole.y);
+
+    bench m = {.net = nn_linear(2, 3, &error)};
+    m.params = nn_params_new(m.net, AG_F32, 1, &error);
+    m.optim = nn_adam(m.params, 0.1, &error);
+    nn_regression off = {0};
+    const nn_metric mae = nn_metric_mae("mae", &off);
+    fits(&m, (nn_fit_options){.train = &train,
+                              .validation = &held,
+                              .loss = nn_mse,
+                              .epochs = 80,
+                              .batch = 16,
+                              .threads = 1,
+                              .metrics = &mae,
+                              .metric_count = 1});
+    ck_assert_double_lt(m.history.epoch[79].validation_metric[0],
+                        0.02); /* it is linear: nothing is left but rounding */
+    bench_free(&m);
+    nn_dataset_clear(&train);
+    nn_dataset_clear(&held);
+    nn_dataset_clear(&d);
+}
+END_TEST
+
 START_TEST(misuse_is_refused) {
     nn_dataset d;
     ck_assert_int_eq(nn_dataset_moons(10, 0.1, 1, &d, NULL), AG_OK);
@@ -251,6 +293,7 @@ Suite *train_source_suite(void) {
     tcase_add_test(t, a_sample_that_fails_is_named_with_epoch_and_batch);
     tcase_add_test(t, a_callback_stops_it_while_batches_are_made);
     tcase_add_test(t, losses_are_means_over_samples_whatever_the_collation);
+    tcase_add_test(t, several_numbers_are_predicted_at_once);
     tcase_add_test(t, misuse_is_refused);
     suite_add_tcase(s, t);
     return s;
