@@ -138,13 +138,14 @@ START_TEST(a_part_of_a_dataset_is_gathered_by_rows) {
     ck_assert_int_eq(nn_batcher_status(a, &error), AG_ERROR_INDEX);
     nn_batcher_free(a);
     nn_batcher_free(b);
-    const nn_dataset odd = {d.x, d.x};
+    const nn_dataset odd = {d.x, ag_tensor_new(AG_I64, 1, (const int64_t[]){19}, NULL)};
     s = nn_source_of_dataset(&odd);
     quick = nn_source_subset(&s.source, chosen, 2);
     a = nn_batcher_of(&quick.source, &o, NULL);
     ck_assert(!nn_batcher_next(a, &x[0], NULL));
     ck_assert_int_eq(nn_batcher_status(a, NULL), AG_ERROR_SHAPE);
     nn_batcher_free(a);
+    ag_tensor_free(odd.y);
     nn_dataset_clear(&d);
 }
 END_TEST
