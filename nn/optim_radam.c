@@ -21,13 +21,14 @@ typedef struct radam {
     double eps;
 } radam;
 
-/* x: p, m, v. k: rate, beta1, beta2, share of sqrt(v) in the divisor, the rest of it, decay. */
+/* x: p, m, v. k: rate, beta1, beta2, whether sqrt(v) is in the divisor, the rest of that, decay. */
 NNX_LOOP void element(double *x, double g, const nnx_factors *f) {
     const double *k = f->k;
     g += k[5] * x[0];
     x[1] = k[1] * x[1] + (1 - k[1]) * g;
     x[2] = k[2] * x[2] + (1 - k[2]) * g * g;
-    x[0] -= k[0] * x[1] / (sqrt(x[2]) * k[3] + k[4]);
+    const double spread = k[3] > 0 ? sqrt(x[2]) : 0; /* infinity times 0 is NaN */
+    x[0] -= k[0] * x[1] / (spread + k[4]);
 }
 
 static void narrow(const ag_eval *e, const nnx_factors *f) { nnx_sweep(e, 2, element, f); }

@@ -347,6 +347,19 @@ START_TEST(a_variance_is_never_below_0) {
 }
 END_TEST
 
+/* Before RAdam adapts it does not read v: one that has overflowed is then no concern. */
+START_TEST(a_rate_that_does_not_adapt_yet_ignores_the_variance) {
+    task t = task_new(14, AG_F64); /* radam */
+    for (int s = 0; s < 3; s++) {
+        double *g = ag_tensor_grad_write(t.x);
+        for (int i = 0; i < N; i++) g[i] = s ? 1 : 1e200;
+        ck_assert_int_eq(nn_optim_step(t.o, NULL), AG_OK);
+    }
+    for (int i = 0; i < N; i++) ck_assert_double_lt(ag_tensor_get(t.x, i), -1e197);
+    task_free(&t);
+}
+END_TEST
+
 static nn_params *shared;
 static size_t shared_case;
 
@@ -397,6 +410,7 @@ Suite *optim_rules_suite(void) {
     tcase_add_test(tc, lion_moves_by_the_rate_and_decays);
     tcase_add_test(tc, lambs_step_is_as_long_as_the_parameter);
     tcase_add_test(tc, a_variance_is_never_below_0);
+    tcase_add_test(tc, a_rate_that_does_not_adapt_yet_ignores_the_variance);
     tcase_add_test(tc, state_and_numbers_are_all_there_is);
     tcase_add_test(tc, numbers_out_of_range_are_refused);
     tcase_add_test(tc, options_are_checked_and_defaults_are_pytorchs);
