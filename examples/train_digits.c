@@ -15,7 +15,6 @@
 #include "support/digits_model.h"
 #include "support/digits_settings.h"
 #include "support/interrupt.h"
-#include "support/output.h"
 #include "support/progress.h"
 #include "support/training_picture.h"
 
@@ -319,8 +318,8 @@ static ag_status finish(run *r, ag_error *error) {
 
 /* What would spoil the end of a run is found before its beginning. */
 static ag_status check_outputs(const settings *s, ag_error *error) {
-    ag_status status = s->save ? output_check(s->save, error) : AG_OK;
-    if (status == AG_OK && s->checkpoint) status = output_check(s->checkpoint, error);
+    ag_status status = s->save ? ag_file_check(s->save, error) : AG_OK;
+    if (status == AG_OK && s->checkpoint) status = ag_file_check(s->checkpoint, error);
     if (status == AG_OK && s->plot) status = nn_picture_check(s->plot, error);
     return status;
 }

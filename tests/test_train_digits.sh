@@ -133,9 +133,9 @@ expect 1 "no-such-folder/net.safetensors" --save no-such-folder/net.safetensors
 expect 1 "small" --save small
 expect 1 "no-such-folder/run" --checkpoint no-such-folder/run
 expect 1 "small" --checkpoint small
-expect 1 "'small/': it names no file" --save small/
+expect 1 "small/: is a directory" --save small/
 long=$(printf '%0255d' 0) # as long as a name may be
-expect 1 "cannot write" --save "${long}0"
+expect 1 "cannot examine" --save "${long}0"
 ! [ -s output ] || fail "training began although a name is too long"
 expect 1 "must end in .png or .svg" --plot curves.jpeg
 ! [ -s output ] || fail "training began although the picture cannot be drawn"
