@@ -8,7 +8,7 @@
 #include "checkpoint.h"
 
 #include "misfit_impl.h"
-#include "optim_impl.h"
+#include "optim/optim_impl.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -7,7 +7,7 @@
  * buffer as a whole means something only after nnx_params_gradient has cleared the parts that were not reached.
  * `gradient` is a tensor over that buffer whose data, to the engine, is ordinary data: it has no state of its own
  * that could disagree with the parts'.
- * Not here: files (param_file.c), update rules (optim*.c). */
+ * Not here: files (param_file.c), update rules (optim/). */
 #include "param.h"
 
 #include "module_impl.h"

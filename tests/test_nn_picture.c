@@ -3,8 +3,8 @@
 #define _DEFAULT_SOURCE 1 /* folder.h: mkdtemp, seteuid */
 #include "nn_support.h"
 
-#include "../nn/axis_impl.h"
-#include "../nn/picture_impl.h"
+#include "../nn/picture/axis_impl.h"
+#include "../nn/picture/picture_impl.h"
 #include "support/folder.h"
 
 #include <math.h>
