@@ -244,6 +244,38 @@ START_TEST(derivatives_agree_with_differences) {
 }
 END_TEST
 
+/* A value from before a rewind is refused by the layer that reads it, and the tape says so. */
+START_TEST(a_stale_value_is_an_error_on_the_tape) {
+    const int64_t dim[] = {2, 1}, two = 2;
+    nn_module *layers[] = {nn_linear(2, 2, NULL),
+                           nn_bilinear(1, 1, 2, NULL),
+                           nn_batch_norm1d(2, NULL, NULL),
+                           nn_layer_norm(1, &two, NULL, NULL),
+                           nn_instance_norm1d(2, NULL, NULL),
+                           nn_group_norm(1, 2, NULL, NULL),
+                           nn_channel_dropout(0.5, NULL),
+                           nn_dropout(0.5, NULL),
+                           nn_unflatten(1, 2, dim, NULL),
+                           nn_flatten(0, 1, NULL),
+                           nn_gru(2, 2, NULL, NULL),
+                           nn_multihead_attention(2, 1, NULL, NULL),
+                           nn_sinusoidal_encoding(4, 2, NULL),
+                           nn_softmax(0, NULL)};
+    for (size_t i = 0; i < sizeof layers / sizeof *layers; i++) {
+        nn_params *p = layer_params(layers[i]);
+        nn_pass pass = {ag_tape_new(NULL), true};
+        const ag_mark start = ag_tape_mark(pass.tape);
+        const ag_value stale = layer_input(pass.tape, DIM(3, 2), 0);
+        ck_assert_int_eq(ag_tape_rewind(pass.tape, start), AG_OK);
+        ck_assert(!ag_ok(nn_forward(layers[i], &pass, stale)));
+        ck_assert_msg(ag_tape_status(pass.tape) != AG_OK, "%s", layers[i]->type);
+        ag_tape_free(pass.tape);
+        nn_params_free(p);
+        nn_module_free(layers[i]);
+    }
+}
+END_TEST
+
 /* Everything together: eight images of noise, told apart by heart. */
 START_TEST(a_small_convolutional_network_learns) {
     const nn_conv_options padded = {.padding = {1, {1}}, .no_bias = true};
@@ -317,6 +349,7 @@ Suite *nn_layers_suite(void) {
     tcase_add_test(tc, softmax_is_that_of_the_reference);
     tcase_add_test(tc, derivatives_agree_with_differences);
     tcase_add_test(tc, derivatives_of_layers_that_read_no_floats_alone_agree_with_differences);
+    tcase_add_test(tc, a_stale_value_is_an_error_on_the_tape);
     tcase_add_test(tc, a_small_convolutional_network_learns);
     tcase_add_test(tc, every_failed_allocation_is_reported_and_leaves_nothing);
     suite_add_tcase(s, tc);

@@ -48,7 +48,7 @@ static void track(batch_norm *b, const ag_batch_statistics *s) {
 static ag_value forward(nn_module *m, nn_pass *pass, ag_value x) {
     batch_norm *b = (batch_norm *)m;
     const ag_meta *meta = ag_meta_of(x);
-    if (!meta) return x;
+    if (!meta) return ag_detach(x); /* an operation tells what is wrong with a handle, or that it failed before */
     if (meta->rank < b->least || meta->rank > b->most || meta->dim[1] != b->channels)
         return ag_tape_fail(pass->tape, AG_ERROR_SHAPE, "%s: needs x %s with %lld channels", m->type,
                             b->most == 4 ? "(N, C, H, W)" : "(N, C) or (N, C, L)", (long long)b->channels);

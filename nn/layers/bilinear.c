@@ -18,7 +18,7 @@ static ag_value apply(bilinear *b, nn_pass *pass, ag_value x, ag_value y) {
 static ag_value forward(nn_module *m, nn_pass *pass, ag_value xy) {
     bilinear *b = (bilinear *)m;
     const ag_meta *meta = ag_meta_of(xy);
-    if (!meta) return xy;
+    if (!meta) return ag_detach(xy); /* an operation tells what is wrong with a handle, or that it failed before */
     if (meta->rank < 1 || meta->dim[meta->rank - 1] != b->n_x + b->n_y)
         return ag_tape_fail(pass->tape, AG_ERROR_SHAPE, "bilinear: needs (..., %lld), both inputs together",
                             (long long)(b->n_x + b->n_y));

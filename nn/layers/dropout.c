@@ -18,7 +18,8 @@ static ag_value forward(nn_module *m, nn_pass *pass, ag_value x) {
 static ag_value forward_channels(nn_module *m, nn_pass *pass, ag_value x) {
     const double p = ((dropout *)m)->p;
     const ag_meta *meta = ag_meta_of(x);
-    if (!meta || !pass->training || p == 0) return x;
+    if (!pass->training || p == 0) return x;
+    if (!meta) return ag_detach(x); /* an operation tells what is wrong with a handle, or that it failed before */
     if (meta->rank < 2)
         return ag_tape_fail(pass->tape, AG_ERROR_SHAPE, "channel_dropout: x has rank %d; needs (N, C, ...)",
                             (int)meta->rank);

@@ -34,7 +34,7 @@ typedef struct unflatten {
 static ag_value forward_unflatten(nn_module *m, nn_pass *pass, ag_value x) {
     const unflatten *u = (const unflatten *)m;
     const ag_meta *meta = ag_meta_of(x);
-    if (!meta) return x;
+    if (!meta) return ag_detach(x); /* an operation tells what is wrong with a handle, or that it failed before */
     const int axis = u->axis < 0 ? u->axis + meta->rank : u->axis, rank = meta->rank - 1 + u->rank;
     if (axis < 0 || axis >= meta->rank)
         return ag_tape_fail(pass->tape, AG_ERROR_AXIS, "unflatten: axis %d of rank %d", u->axis, (int)meta->rank);
