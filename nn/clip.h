@@ -17,7 +17,7 @@
 AG_BEGIN_DECLS
 
 /** The norm of all gradients as one vector: (sum |g|^order)^(1/order); INFINITY: the largest |g|.
- *  Edges:  NaN in a gradient gives NaN; nothing overflows or vanishes on the way for orders 2 and INFINITY
+ *  Edges:  NaN in a gradient gives NaN; nothing overflows or vanishes on the way
  *  Errors: AG_ERROR_VALUE (order not above 0), AG_ERROR_STATE (a gradient is invalid; names the first
  *          parameter) */
 NN_API ag_status nn_grad_norm(nn_params *p, double order, double *norm, ag_error *error) AG_WARN_UNUSED;

@@ -64,12 +64,18 @@ START_TEST(the_norm_is_of_all_gradients_together) {
 }
 END_TEST
 
-START_TEST(squares_neither_overflow_nor_vanish) {
+START_TEST(powers_neither_overflow_nor_vanish) {
     bench x = bench_new(AG_F64);
     set_grad(x.a, (double[]){3e200, 0, 4e200});
     ck_assert_double_eq_tol(norm_of(&x, 2) / 5e200, 1, 1e-15);
     set_grad(x.a, (double[]){3e-200, 0, 4e-200});
     ck_assert_double_eq_tol(norm_of(&x, 2) / 5e-200, 1, 1e-15);
+    set_grad(x.a, (double[]){3e150, 4e150, 5e150}); /* cubes, too: 27 + 64 + 125 = 216 */
+    ck_assert_double_eq_tol(norm_of(&x, 3) / 6e150, 1, 1e-15);
+    set_grad(x.a, (double[]){3e-150, 4e-150, 5e-150});
+    ck_assert_double_eq_tol(norm_of(&x, 3) / 6e-150, 1, 1e-15);
+    set_grad(x.a, (double[]){1e308, 1e308, 0});
+    ck_assert(isinf(norm_of(&x, 1))); /* it is */
     bench_free(&x);
 }
 END_TEST
@@ -238,7 +244,7 @@ Suite *clip_suite(void) {
     Suite *s = suite_create("clip");
     TCase *tc = tcase_create("clip");
     tcase_add_test(tc, the_norm_is_of_all_gradients_together);
-    tcase_add_test(tc, squares_neither_overflow_nor_vanish);
+    tcase_add_test(tc, powers_neither_overflow_nor_vanish);
     tcase_add_test(tc, a_norm_above_the_bound_is_brought_down_to_it);
     tcase_add_test(tc, a_norm_that_is_no_number_is_reported_and_changes_nothing);
     tcase_add_test(tc, every_element_is_brought_into_bounds);

@@ -49,7 +49,8 @@ ag_status nn_grad_norm(nn_params *p, double order, double *norm, ag_error *error
         return AG_OK;
     }
     *norm = norm_in(dtype, g, n, order, 1);
-    if (order == 2 && !isnan(*norm) && !(*norm > 1e-140 && *norm < 1e140)) { /* squares that may not have fitted */
+    const double most = pow(1e280, 1 / order);
+    if (!isnan(*norm) && !(*norm > 1 / most && *norm < most)) { /* powers that may not have fitted */
         const double unit = largest(dtype, g, n);
         if (unit > 0 && isfinite(unit)) *norm = norm_in(dtype, g, n, order, unit);
     }
