@@ -9,12 +9,14 @@
 
 #include "misfit_impl.h"
 #include "optim/optim_impl.h"
+#include "train/history_impl.h"
 
 #include <stdio.h>
 #include <string.h>
 
 typedef struct list {
     size_t count, room;
+    size_t fixed;       /* of count: the others are the history, which is as long as it is */
     ag_tensor **tensor; /* (room) */
     char **name;        /* (room) */
     bool *own;          /* (room): made for the list */
@@ -159,7 +161,7 @@ static ag_status add_optim(list *l, const nn_checkpoint *c, ag_error *error) {
 
 /* Everything of a run, in order. On error what was made is for list_clear. */
 static ag_status collect(list *l, const nn_checkpoint *c, ag_error *error) {
-    enum { OTHERS = 10 }; /* at most, besides weights, state and numbers */
+    enum { OTHERS = 10 + NNX_HISTORY_TENSORS }; /* at most, besides weights, state and numbers */
     if (!c->params) return ag_fail(error, AG_ERROR_VALUE, "checkpoint: the parameters are NULL");
     if (c->ema && nn_ema_swapped(c->ema))
         return ag_fail(error, AG_ERROR_STATE, "checkpoint: the average is swapped in");
@@ -188,6 +190,9 @@ static ag_status collect(list *l, const nn_checkpoint *c, ag_error *error) {
         status = add(l, "", "random", wholes(word, 2), true, error);
     }
     if (!status && c->epoch) status = add(l, "", "epoch", wholes(c->epoch, 1), true, error);
+    l->fixed = l->count;
+    for (int k = 0; !status && c->history && k < NNX_HISTORY_TENSORS; k++)
+        status = add(l, "", nnx_history_tensor_name[k], nnx_history_tensor(c->history, k), true, error);
     return status;
 }
 
@@ -214,16 +219,20 @@ static const char *rule_text(const nn_optim *o, char text[RULE_TEXT]) {
 ag_status nn_checkpoint_save(const nn_checkpoint *c, const char *path, ag_error *error) {
     list l = {.count = 0};
     char rule[RULE_TEXT];
-    size_t settings = 0;
+    size_t settings = 0, n = 0;
     while (c->settings && c->settings[settings]) settings++;
-    const size_t bytes = (settings + 3) * sizeof(char *);
+    const size_t bytes = (settings + 3 + 2 * NN_FIT_METRICS) * sizeof(char *);
     const char **metadata = ag_alloc(bytes);
     ag_status status = metadata ? collect(&l, c, error) : no_memory(error);
     if (!status) {
-        metadata[0] = OPTIMISER;
-        metadata[1] = rule_text(c->optim, rule);
-        for (size_t i = 0; i < settings; i++) metadata[2 + i] = c->settings[i];
-        metadata[2 + settings] = NULL;
+        metadata[n++] = OPTIMISER;
+        metadata[n++] = rule_text(c->optim, rule);
+        for (size_t k = 0; c->history && k < c->history->metrics; k++) {
+            metadata[n++] = nnx_history_key[k];
+            metadata[n++] = c->history->name[k];
+        }
+        for (size_t i = 0; i < settings; i++) metadata[n++] = c->settings[i];
+        metadata[n] = NULL;
         status = ag_safetensors_write(path, l.tensor, (const char *const *)l.name, l.count, metadata, error);
     }
     list_clear(&l);
@@ -246,11 +255,13 @@ static void compare(const list *l, const nn_checkpoint *c, const ag_safetensors 
     for (size_t i = 0; i < l->count; i++) {
         const ag_tensor *have = ag_safetensors_find(file, l->name[i]);
         found += have != NULL;
+        if (i >= l->fixed) continue;
         const bool fits = nnx_misfit_compare(m, l->name[i], l->tensor[i], have);
         if (fits && strcmp(l->name[i], "optim.groups") == 0 &&
             memcmp(ag_tensor_data(l->tensor[i]), ag_tensor_data(have), ag_meta_bytes(ag_tensor_meta(have))) != 0)
             nnx_misfit_add(m, "\"optim.groups\" are other groups");
     }
+    if (c->history) nnx_history_compare(file, m);
     for (size_t k = 0; found < ag_safetensors_count(file) && k < ag_safetensors_count(file); k++) {
         size_t i = 0;
         while (i < l->count && strcmp(l->name[i], ag_safetensors_name(file, k)) != 0) i++;
@@ -293,11 +304,13 @@ static ag_status set_numbers(nn_optim *o, const list *l, const ag_safetensors *f
 static ag_status restore(const nn_checkpoint *c, const list *l, const ag_safetensors *file, ag_error *error) {
     nn_schedule schedule = {.lr = 0};
     nn_plateau plateau = {.bad = 0};
+    nn_history history = {.count = 0};
     ag_status status = AG_OK;
     if (c->schedule)
         status = read_schedule(data(file, "schedule.real"), data(file, "schedule.whole"), &schedule, error);
     if (!status && c->plateau)
         status = read_plateau(data(file, "plateau.real"), data(file, "plateau.whole"), &plateau, error);
+    if (!status && c->history) status = nnx_history_read(file, &history, error);
     const double least = c->early ? nn_early_least(c->early) : 0;
     const int64_t since = c->early ? nn_early_since(c->early) : 0;
     if (!status && c->early)
@@ -305,9 +318,9 @@ static ag_status restore(const nn_checkpoint *c, const list *l, const ag_safeten
                               *(const int64_t *)data(file, "early.since"), error);
     if (!status && c->optim) {
         status = set_numbers(c->optim, l, file, nn_params_kept(c->params) + nn_optim_state_count(c->optim), error);
-        if (status && c->early && nn_early_set(c->early, least, since, NULL)) return status; /* what was can be */
+        if (status && c->early && nn_early_set(c->early, least, since, NULL)) goto done; /* what was can be */
     }
-    if (status) return status;
+    if (status) goto done;
     for (size_t i = 0; i < l->count; i++) {
         if (l->own[i]) continue;
         const size_t bytes = ag_meta_bytes(ag_tensor_meta(l->tensor[i]));
@@ -317,7 +330,14 @@ static ag_status restore(const nn_checkpoint *c, const list *l, const ag_safeten
     if (c->plateau) *c->plateau = plateau;
     if (c->random) memcpy(c->random, data(file, "random"), sizeof *c->random);
     if (c->epoch) memcpy(c->epoch, data(file, "epoch"), sizeof *c->epoch);
-    return AG_OK;
+    if (c->history) { /* which leaves its old epochs here */
+        const nn_history old = *c->history;
+        *c->history = history;
+        history = old;
+    }
+done:
+    nn_history_clear(&history);
+    return status;
 }
 
 ag_status nn_checkpoint_load(const nn_checkpoint *c, const char *path, ag_error *error) {

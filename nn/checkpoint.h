@@ -15,6 +15,7 @@
 
 #include "early.h"
 #include "ema.h"
+#include "history.h"
 #include "schedule.h"
 
 AG_BEGIN_DECLS
@@ -29,19 +30,21 @@ typedef struct nn_checkpoint {
     ag_random *random;           /* "random": of the tape, or any other                                    */
     int64_t *epoch;              /* "epoch": whatever the caller counts                                    */
     nn_early *early;             /* "early.copy.<path>", "early.least", "early.since"                      */
+    nn_history *history;         /* "history.whole", "history.real", "history.end"; metadata: metrics' names */
     const char *const *settings; /* what else the run depends on: keys and values alternate, NULL-terminated */
 } nn_checkpoint;
 
 /** Write it all to `path`, durably: whenever the process is killed, the file is the old or the new one, whole.
- *  Errors: AG_ERROR_VALUE (no params, or `early` of others; settings: the key "optimiser", and those of
- *          ag_safetensors_write), AG_ERROR_STATE (the average is swapped in), AG_ERROR_MEMORY, and those of
+ *  Errors: AG_ERROR_VALUE (no params, or `early` of others; settings: the keys "optimiser" and
+ *          "history.metric.K", and those of ag_safetensors_write), AG_ERROR_STATE (the average is swapped in), AG_ERROR_MEMORY, and those of
  *          ag_safetensors_write
  *  Memory: beside small things, none until it returns; the file holds weights, state and average */
 NN_API ag_status nn_checkpoint_save(const nn_checkpoint *c, const char *path, ag_error *error) AG_WARN_UNUSED;
 /** Read it back, all or nothing. The network, the optimiser and its groups must have been made as those that were saved;
  *  constants that never change (a weight decay) are those of the optimiser as it was made. Settings are not changed but
- *  compared: those of the run must be in the file, which may have more. Gradients stay as they are.
- *  Errors: AG_ERROR_VALUE (no params; `early` of others; a number that optimiser, schedule, plateau or `early` cannot
+ *  compared: those of the run must be in the file, which may have more. Gradients stay as they are. The history becomes
+ *  that of the file, however many epochs it had and whatever its metrics; the names are its own.
+ *  Errors: AG_ERROR_VALUE (no params; `early` of others; a number that optimiser, schedule, plateau, `early` or history cannot
  *          have), AG_ERROR_STATE (the average is swapped in), AG_ERROR_FORMAT (one message lists other settings; or what
  *          is missing, extra, wrongly shaped and wrongly typed, another optimiser and other groups), AG_ERROR_MEMORY, and
  *          those of ag_safetensors_read. On error nothing is touched */

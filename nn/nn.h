@@ -29,6 +29,7 @@
 #include "augment.h"
 #include "prepare.h" /* parts of a dataset, standardised, one-hot */
 #include "metric.h"
+#include "history.h"
 #include "picture.h" /* charts and images */
 #include "train.h"
 #include "summary.h"

@@ -18,6 +18,7 @@
 #include "batch.h"
 #include "early.h"
 #include "ema.h"
+#include "history.h"
 #include "metric.h"
 #include "schedule.h"
 
@@ -29,7 +30,7 @@ AG_BEGIN_DECLS
 
 /** A metric: begun before each pass over data, told every batch, and read after the pass. */
 typedef struct nn_metric {
-    const char *name; /* kept, not copied */
+    const char *name; /* copied into the history */
     void (*begin)(void *user);
     ag_status (*add)(void *user, ag_value y, const ag_tensor *target, ag_error *error);
     double (*value)(const void *user);
@@ -40,40 +41,6 @@ NN_API nn_metric nn_metric_top_k(const char *name, nn_top_k *t);
 NN_API nn_metric nn_metric_macro_f1(const char *name, nn_confusion *c);
 NN_API nn_metric nn_metric_mae(const char *name, nn_regression *r);
 NN_API nn_metric nn_metric_r2(const char *name, nn_regression *r);
-
-enum { NN_FIT_METRICS = 8 };
-
-/** One epoch. Losses are means over samples; those of training are of weights that move meanwhile. */
-typedef struct nn_epoch {
-    int64_t epoch;                            /* its number, from 0                   */
-    int64_t steps;                            /* of the optimiser, at its end         */
-    int64_t skipped;                          /* batches left out (skip_nonfinite)   */
-    double lr;                                /* of its last step                     */
-    double loss, metric[NN_FIT_METRICS];      /* of training                          */
-    double validation_loss;                   /* NaN: there is no validation set      */
-    double validation_metric[NN_FIT_METRICS]; /* NaN likewise                         */
-} nn_epoch;
-
-/** All epochs. Begin with zeros; free with nn_history_clear. */
-typedef struct nn_history {
-    size_t count, metrics;
-    nn_epoch *epoch;                  /* (count) */
-    const char *name[NN_FIT_METRICS]; /* (metrics) */
-    size_t best;  /* index of the epoch with the least loss: of validation where there is one */
-    bool stopped; /* before its last epoch: by a callback, or early     */
-} nn_history;
-NN_API void nn_history_clear(nn_history *h);
-/** A table for other programs: a line of names, then a line for each epoch; numbers with all their digits, an empty field
- *  for what there is not. The old file stands until the new one is whole.
- *  Errors: AG_ERROR_IO (with the reason), AG_ERROR_MEMORY
- *  Source: RFC 4180, with plain line ends */
-NN_API ag_status nn_history_csv(const nn_history *h, const char *path, ag_error *error) AG_WARN_UNUSED;
-/** The curves as a picture, PNG or SVG by the ending of its name (picture.h): the loss, logarithmic where its range asks
- *  for it; metrics, those between 0 and 1 in one chart; the learning rate where it changed. An epoch's numbers stand
- *  behind it: those of the first at 1.
- *  Edges:  no epochs give empty charts
- *  Errors: those of nn_picture_check and nn_picture_write: AG_ERROR_UNSUPPORTED in a build without cairo */
-NN_API ag_status nn_history_plot(const nn_history *h, const char *path, ag_error *error) AG_WARN_UNUSED;
 
 /* ---- the loop --------------------------------------------------------------------------------------------- */
 

@@ -1,7 +1,7 @@
 /* history: the record of a training run, and its table. */
 #define _POSIX_C_SOURCE 200809L /* newlocale, uselocale */
 
-#include "../train.h"
+#include "../history.h"
 
 #include "../text_impl.h"
 
@@ -10,8 +10,51 @@
 #include <string.h>
 
 void nn_history_clear(nn_history *h) {
+    ag_release(h->text, h->text_size);
     ag_release(h->epoch, h->count * sizeof *h->epoch);
     *h = (nn_history){.count = 0};
+}
+
+static bool has_metrics(const nn_history *h, const char *const *name, size_t n) {
+    bool same = h->metrics == n;
+    for (size_t k = 0; same && k < n; k++) same = strcmp(h->name[k], name[k]) == 0;
+    return same;
+}
+
+ag_status nn_history_metrics(nn_history *h, const char *const *name, size_t n, ag_error *error) {
+    if (n > NN_FIT_METRICS)
+        return ag_fail(error, AG_ERROR_VALUE, "a history of more than %d metrics", NN_FIT_METRICS);
+    size_t size = 0;
+    for (size_t k = 0; k < n; k++) {
+        if (!name[k]) return ag_fail(error, AG_ERROR_VALUE, "a metric without a name");
+        size += strlen(name[k]) + 1; /* no overflow: they exist */
+    }
+    if (has_metrics(h, name, n)) return AG_OK;
+    if (h->count) return ag_fail(error, AG_ERROR_VALUE, "the history has other metrics");
+    char *text = size ? ag_alloc(size) : NULL;
+    if (size && !text) return ag_fail(error, AG_ERROR_MEMORY, "no memory for the names of metrics");
+    char *at = text;
+    for (size_t k = 0; k < n; k++) {
+        const size_t length = strlen(name[k]) + 1;
+        h->name[k] = memcpy(at, name[k], length);
+        at += length;
+    }
+    ag_release(h->text, h->text_size);
+    h->metrics = n;
+    h->text = text;
+    h->text_size = size;
+    return AG_OK;
+}
+
+ag_status nn_history_add(nn_history *h, const nn_epoch *e, ag_error *error) {
+    size_t bytes;
+    nn_epoch *more = NULL;
+    if (ag_size_mul(h->count + 1, sizeof *more, &bytes))
+        more = ag_realloc(h->epoch, h->count * sizeof *more, bytes);
+    if (!more) return ag_fail(error, AG_ERROR_MEMORY, "no memory for a history of %zu epochs", h->count + 1);
+    h->epoch = more;
+    more[h->count++] = *e;
+    return AG_OK;
 }
 
 /* A name, in quotes where it needs them. */

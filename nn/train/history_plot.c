@@ -1,5 +1,5 @@
 /* history_plot: the charts of a training run. */
-#include "../train.h"
+#include "../history.h"
 
 #include "../picture.h"
 

@@ -54,7 +54,6 @@ static const char *fault(const fit *f, nn_source *train, nn_source *validation) 
     if (o->metric_count > NN_FIT_METRICS) return "too many metrics";
     for (size_t k = 0; k < o->metric_count; k++)
         if (!o->metrics || !is_whole(&o->metrics[k])) return "a metric without a name or a function";
-    if (f->history->count && f->history->metrics != o->metric_count) return "the history has other metrics";
     return NULL;
 }
 
@@ -77,6 +76,14 @@ static ag_status begin_batches(fit *f, nn_source *train, nn_source *validation, 
     return AG_OK;
 }
 
+static ag_status name_metrics(fit *f, ag_error *error) {
+    const char *name[NN_FIT_METRICS] = {NULL};
+    ag_error own = {AG_OK, ""};
+    for (size_t k = 0; k < f->is->metric_count; k++) name[k] = f->is->metrics[k].name;
+    const ag_status status = nn_history_metrics(f->history, name, f->is->metric_count, &own);
+    return status ? ag_fail(error, status, "nn_fit: %s", own.message) : AG_OK;
+}
+
 static ag_status begin(fit *f, ag_error *error) {
     const nn_fit_options *o = f->is;
     if (!o) return ag_fail(error, AG_ERROR_VALUE, "nn_fit: needs options");
@@ -93,9 +100,9 @@ static ag_status begin(fit *f, ag_error *error) {
     f->early = o->early;
     if (o->patience && !o->early) f->early = f->own = nn_early_new(f->params, NULL);
     if (!f->tape || (o->patience && !f->early)) return ag_fail(error, AG_ERROR_MEMORY, "nn_fit: no memory");
-    f->history->metrics = o->metric_count;
+    status = name_metrics(f, error);
+    if (status) return status;
     f->history->stopped = false;
-    for (size_t k = 0; k < o->metric_count; k++) f->history->name[k] = o->metrics[k].name;
     nnx_progress_begin(&f->progress, o, nn_batcher_count(f->train), f->validation != NULL);
     return AG_OK;
 }
@@ -294,17 +301,6 @@ static bool is_patient(const fit *f) { return !f->is->patience || nn_early_since
 
 static double watched(const fit *f, const nn_epoch *e) { return f->validation ? e->validation_loss : e->loss; }
 
-static ag_status record(nn_history *h, const nn_epoch *e, ag_error *error) {
-    size_t bytes;
-    nn_epoch *more = NULL;
-    if (ag_size_mul(h->count + 1, sizeof *more, &bytes))
-        more = ag_realloc(h->epoch, h->count * sizeof *more, bytes);
-    if (!more) return ag_fail(error, AG_ERROR_MEMORY, "nn_fit: no memory for the history");
-    h->epoch = more;
-    more[h->count++] = *e;
-    return AG_OK;
-}
-
 /* What the recorded epoch means for the rest: false, it is the last. NaN is never better. */
 static bool judge(fit *f) {
     nn_history *h = f->history;
@@ -333,7 +329,7 @@ static ag_status epoch(fit *f, bool *more, ag_error *error) {
     read_metrics(f, e.metric);
     for (size_t k = 0; k < NN_FIT_METRICS; k++) e.validation_metric[k] = NAN;
     if (f->validation) status = validate(f, &e, error);
-    if (!status) status = record(f->history, &e, error);
+    if (!status) status = nn_history_add(f->history, &e, error);
     if (status) return status;
     *more = judge(f);
     nnx_progress_epoch(&f->progress, &e);
