@@ -213,6 +213,7 @@ static const char *rule_text(const nn_optim *o, char text[RULE_TEXT]) {
         if (field->kind == AG_FIELD_BOOL) memcpy(&on, (const char *)attrs + field->offset, sizeof on);
         if (on && n < RULE_TEXT) n += snprintf(text + n, (size_t)(RULE_TEXT - n), " %s", field->name);
     }
+    if (o->own.maximize && n < RULE_TEXT) (void)snprintf(text + n, (size_t)(RULE_TEXT - n), " maximize");
     return text;
 }
 

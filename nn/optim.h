@@ -201,7 +201,9 @@ NN_API nn_optim *nn_optim_of(nn_params *params, double lr, const nn_rule *rule, 
 
 NN_API void nn_optim_free(nn_optim *o); /* accepts NULL; the parameters stay */
 
-/** One update from the parameters' gradients. Parameters without a gradient (never reached) are read as zeros.
+/** One update from the parameters' gradients. The gradient of a parameter that the loss did not reach is zero: with a
+ *  weight_decay it shrinks, and momentum moves it on. (PyTorch leaves one alone that was never reached, and after
+ *  zero_grad does the same as here.)
  *  Errors: AG_ERROR_VALUE (a rate that nn_optim_set_lr set below 0 or not finite; Adam after nn_optim_set_steps
  *          below 0; 2^53 steps done), AG_ERROR_STATE (a gradient is invalid after a failed backward; names the first
  *          parameter; L-BFGS, which needs nn_optim_step_with), AG_ERROR_MEMORY. On error nothing is changed */
@@ -226,6 +228,11 @@ NN_API double nn_optim_momentum(const nn_optim *o);
 /** Set it, for all parameters, those in groups too, as schedules that cycle it do.
  *  Errors: AG_ERROR_STATE (the rule has none), AG_ERROR_VALUE (outside [0, 1)); nothing is changed */
 NN_API ag_status nn_optim_set_momentum(nn_optim *o, double momentum, ag_error *error);
+/** Go up instead of down, for an objective that should grow: a step reads -g for g, before any decay, which still shrinks
+ *  the weights. The same as ag_backward of the negated objective. It holds for parameters in no group, and for groups
+ *  that are added later. nn_fit asks for a loss, and watches it for its least: negate an objective there.
+ *  Errors: AG_ERROR_STATE (L-BFGS); nothing is changed */
+NN_API ag_status nn_optim_maximize(nn_optim *o, bool maximize, ag_error *error) AG_WARN_UNUSED;
 /** Updates done: steps that failed are not counted. */
 NN_API int64_t nn_optim_steps(const nn_optim *o);
 
@@ -238,8 +245,9 @@ typedef struct nn_group {
     size_t name_count;
     double lr_scale; /* 1: the group's rate is lr_scale times the optimiser's, whatever sets that */
     double weight_decay;
-    double beta1; /* the momentum of SGD and RMSprop, too */
-    double beta2; /* RMSprop's alpha and Adadelta's rho, too */
+    double beta1;  /* the momentum of SGD and RMSprop, too */
+    double beta2;  /* RMSprop's alpha and Adadelta's rho, too */
+    bool maximize; /* the group goes up, as all do after nn_optim_maximize */
 } nn_group;
 /** Add a group. A parameter belongs to the last group that names it. The text is copied. State is kept.
  *  Errors: AG_ERROR_NAME (the pattern matches nothing, or a name is no parameter's), AG_ERROR_VALUE (neither

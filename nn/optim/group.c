@@ -195,6 +195,7 @@ static ag_status constant(const char *name, double given, double inherited, bool
 static ag_status constants(const nn_optim *o, const nn_group *g, nnx_constants *c, ag_error *error) {
     const nnx_constants *own = &o->own;
     *c = *own;
+    c->maximize = own->maximize || g->maximize;
     ag_status status = constant("lr_scale", g->lr_scale, 1, true, false, &c->lr_scale, error);
     if (!status)
         status = constant("weight_decay", g->weight_decay, own->weight_decay, o->takes & NNX_DECAY, false,

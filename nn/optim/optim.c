@@ -68,7 +68,19 @@ void nn_optim_free(nn_optim *o) {
 
 /* ---- rules -------------------------------------------------------------------------------------------------- */
 
-ag_status nnx_optim_run(const nn_optim *o, ag_tensor *slab, const ag_tensor *gradient, ag_tensor *const *state,
+/* -x, which is exact: done twice, it leaves the bits as they were. */
+static void turn(ag_tensor *x) {
+    const int64_t n = ag_tensor_count(x);
+    if (ag_tensor_meta(x)->dtype == AG_F32) {
+        float *v = ag_tensor_write(x);
+        for (int64_t i = 0; i < n; i++) v[i] = -v[i];
+    } else {
+        double *v = ag_tensor_write(x);
+        for (int64_t i = 0; i < n; i++) v[i] = -v[i];
+    }
+}
+
+ag_status nnx_optim_run(const nn_optim *o, ag_tensor *slab, ag_tensor *gradient, ag_tensor *const *state,
                         ag_tensor *const *result, const nnx_constants *c, ag_error *error) {
     const uint32_t n = (uint32_t)o->state_count;
     const ag_tensor *in[2 + NNX_RULE_STATES] = {slab, gradient};
@@ -76,7 +88,9 @@ ag_status nnx_optim_run(const nn_optim *o, ag_tensor *slab, const ag_tensor *gra
     for (uint32_t i = 0; i < n; i++) in[2 + i] = out[1 + i] = state[i];
     double attrs[NNX_ATTRS_SIZE / sizeof(double)] = {0};
     o->attrs(o, c, o->lr * c->lr_scale, attrs);
+    if (c->maximize) turn(gradient);
     ag_status status = ag_op_run(o->rule, in, 2 + n, attrs, result ? result : out, 1, error);
+    if (c->maximize) turn(gradient);
     for (uint32_t k = 0; result && !status && k <= n; k++) {
         const size_t bytes = ag_meta_bytes(ag_tensor_meta(out[k]));
         if (bytes) memcpy(ag_tensor_write(out[k]), ag_tensor_data(result[k]), bytes);
@@ -135,7 +149,8 @@ ag_status nn_optim_step(nn_optim *o, ag_error *error) {
     if (!status) status = nnx_params_gradient(o->params, &gradient, error);
     if (!status)
         status = o->groups ? nnx_groups_run(o, error)
-                           : nnx_optim_run(o, nn_params_slab(o->params), gradient, o->state, NULL, &o->own, error);
+                           : nnx_optim_run(o, nn_params_slab(o->params), nnx_params_gradients(o->params), o->state,
+                                           NULL, &o->own, error);
     if (status) return status;
     o->steps++;
     if (!o->advance) return AG_OK;
@@ -172,6 +187,13 @@ ag_status nn_optim_set_momentum(nn_optim *o, double momentum, ag_error *error) {
         return ag_fail(error, AG_ERROR_VALUE, "nn_optim_set_momentum: %g; needs a number in [0, 1)", momentum);
     o->own.beta1 = momentum;
     for (size_t i = 1; i <= nn_optim_group_count(o); i++) nnx_groups_constants(o->groups, i)->beta1 = momentum;
+    return AG_OK;
+}
+
+ag_status nn_optim_maximize(nn_optim *o, bool maximize, ag_error *error) {
+    if (o->minimise)
+        return ag_fail(error, AG_ERROR_STATE, "nn_optim_maximize: %s can only go down", o->rule->name);
+    o->own.maximize = maximize;
     return AG_OK;
 }
 

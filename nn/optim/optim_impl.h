@@ -14,6 +14,7 @@ enum { NNX_OPTIM_STATES = 5, NNX_RULE_STATES = 3, NNX_OPTIM_NUMBERS = 5, NNX_ATT
 typedef struct nnx_constants {
     double lr_scale, weight_decay, beta1, beta2;
     double product; /* of NAdam's momenta so far; not set, but counted */
+    bool maximize;
 } nnx_constants;
 /** Bits of nn_optim.takes: the constants that a rule has. */
 enum { NNX_DECAY = 1, NNX_BETA1 = 2, NNX_BETA2 = 4, NNX_PRODUCT = 8 };
@@ -67,8 +68,9 @@ bool nnx_is_beta(double x);
 /** The message of a constructor's refusal, under the name of the function; returns NULL. */
 nn_optim *nnx_optim_refuse(const char *function, const char *what, ag_error *error);
 
-/** Run the rule on one run: these tensors, in place, or through `result` (NULL: in place). */
-ag_status nnx_optim_run(const nn_optim *o, ag_tensor *slab, const ag_tensor *gradient, ag_tensor *const *state,
+/** Run the rule on one run: these tensors, in place, or through `result` (NULL: in place). The gradient is as it was when
+ *  this returns; while the rule runs it has the other sign where c->maximize. */
+ag_status nnx_optim_run(const nn_optim *o, ag_tensor *slab, ag_tensor *gradient, ag_tensor *const *state,
                         ag_tensor *const *result, const nnx_constants *c, ag_error *error);
 
 /* Groups. The functions accept NULL where no group has been added. */
