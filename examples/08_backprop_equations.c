@@ -187,7 +187,7 @@ int main(int argc, char **argv) {
     int exit_status;
     const book_options options = {.program = "08_backprop_equations",
                                   .shows =
-                                      "The four equations of backprop, by hand, beside the engine's gradients.",
+                                      "The four equations of backprop, by hand, beside the engine's gradients.\n",
                                   .seed = &seed};
     if (!book_options_read(&options, argc, argv, &exit_status)) return exit_status;
     ag_tape *t = ag_tape_new(NULL);

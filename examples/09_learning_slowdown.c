@@ -116,10 +116,10 @@ static ag_status draw(const char *path, const history *q, const history *c, ag_e
 int main(int argc, char **argv) {
     const char *path = NULL;
     int exit_status;
-    const book_options options = {.program = "09_learning_slowdown",
-                                  .shows =
-                                      "One badly wrong neuron learns by the quadratic cost and by cross-entropy.",
-                                  .plot = &path};
+    const book_options options = {
+        .program = "09_learning_slowdown",
+        .shows = "One badly wrong neuron learns by the quadratic cost and by cross-entropy.\n",
+        .plot = &path};
     if (!book_options_read(&options, argc, argv, &exit_status)) return exit_status;
     history q, c, fast;
     ag_error error = {0};

@@ -228,7 +228,7 @@ int main(int argc, char **argv) {
     int64_t seed = 1;
     int exit_status;
     const book_options options = {.program = "10_vanishing_gradient",
-                                  .shows = "Gradients by layer in deep networks of sigmoid, tanh and ReLU.",
+                                  .shows = "Gradients by layer in deep networks of sigmoid, tanh and ReLU.\n",
                                   .seed = &seed,
                                   .plot = &path};
     if (!book_options_read(&options, argc, argv, &exit_status)) return exit_status;

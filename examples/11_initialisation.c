@@ -182,11 +182,11 @@ int main(int argc, char **argv) {
     const char *path = NULL;
     int64_t seed = 1;
     int exit_status;
-    const book_options options = {.program = "11_initialisation",
-                                  .shows =
-                                      "First weights of four sizes: the spread of pre-activations, and learning.",
-                                  .seed = &seed,
-                                  .plot = &path};
+    const book_options options = {
+        .program = "11_initialisation",
+        .shows = "First weights of four sizes: the spread of pre-activations, and learning.\n",
+        .seed = &seed,
+        .plot = &path};
     if (!book_options_read(&options, argc, argv, &exit_status)) return exit_status;
     curves c;
     ag_error error = {0};

@@ -133,7 +133,7 @@ int main(int argc, char **argv) {
     int exit_status;
     const book_options options = {.program = "12_dropout",
                                   .shows =
-                                      "Overfitting of a network with too few samples, with and without dropout.",
+                                      "Overfitting of a network with too few samples, with and without dropout.\n",
                                   .seed = &seed,
                                   .plot = &path};
     if (!book_options_read(&options, argc, argv, &exit_status)) return exit_status;

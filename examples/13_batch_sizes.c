@@ -150,11 +150,11 @@ int main(int argc, char **argv) {
     const char *path = NULL;
     int64_t seed = 1;
     int exit_status;
-    const book_options options = {.program = "13_batch_sizes",
-                                  .shows =
-                                      "Full batch, mini-batches and single samples: loss by update and by second.",
-                                  .seed = &seed,
-                                  .plot = &path};
+    const book_options options = {
+        .program = "13_batch_sizes",
+        .shows = "Full batch, mini-batches and single samples: loss by update and by second.\n",
+        .seed = &seed,
+        .plot = &path};
     if (!book_options_read(&options, argc, argv, &exit_status)) return exit_status;
     static history h[RUNS];
     ag_error error = {0};

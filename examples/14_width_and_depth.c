@@ -205,7 +205,7 @@ int main(int argc, char **argv) {
     int64_t seed = 1;
     int exit_status;
     const book_options options = {.program = "14_width_and_depth",
-                                  .shows = "One function, followed by ever wider networks, and by deeper ones.",
+                                  .shows = "One function, followed by ever wider networks, and by deeper ones.\n",
                                   .seed = &seed,
                                   .plot = &path};
     if (!book_options_read(&options, argc, argv, &exit_status)) return exit_status;

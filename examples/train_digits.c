@@ -95,8 +95,8 @@ static ag_status prepare_training(run *r, ag_error *error) {
     r->test_batches = nn_batcher_new(&r->test, TEST_BATCH, false, 0, error);
     if (!r->test_batches) return error->status;
     const int64_t steps = s->epochs * nn_batcher_count(r->train_batches);
-    r->schedule = s->schedule == RATE_COSINE && steps > 0 ? nn_schedule_cosine(s->lr, steps, 0)
-                                                          : nn_schedule_constant(s->lr);
+    r->schedule = s->schedule.chosen == RATE_COSINE && steps > 0 ? nn_schedule_cosine(s->lr, steps, 0)
+                                                                 : nn_schedule_constant(s->lr);
     r->picture.images = r->test.x;
     progress_begin(&r->progress, !s->quiet, s->epochs, nn_dataset_size(&r->train));
     return AG_OK;
@@ -316,22 +316,13 @@ static ag_status finish(run *r, ag_error *error) {
     return status != AG_OK ? status : saved != AG_OK ? saved : drawn != AG_OK ? drawn : r->kept;
 }
 
-/* What would spoil the end of a run is found before its beginning. */
-static ag_status check_outputs(const settings *s, ag_error *error) {
-    ag_status status = s->save ? ag_file_check(s->save, error) : AG_OK;
-    if (status == AG_OK && s->checkpoint) status = ag_file_check(s->checkpoint, error);
-    if (status == AG_OK && s->plot) status = nn_picture_check(s->plot, error);
-    return status;
-}
-
 int main(int argc, char **argv) {
     run r = {0};
     ag_error error = {0};
     int exit_status;
     if (!settings_read(&r.set, argc, argv, &exit_status)) return exit_status;
 
-    ag_status status = check_outputs(&r.set, &error);
-    if (status == AG_OK) status = get_data(&r, &error);
+    ag_status status = get_data(&r, &error);
     if (status == AG_OK) status = build_network(&r, &error);
     if (status == AG_OK) status = prepare_training(&r, &error);
     if (status == AG_OK) status = choose_beginning(&r, &error);

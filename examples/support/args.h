@@ -1,12 +1,11 @@
-/* args: numbers on a command line, read strictly. Each function prints "program: --option: ..." to stderr and
- * returns false when the text is not exactly what is wanted: no blanks, no trailing characters, in range. */
+/* args: what stands behind an option, read strictly. Each function prints "program: --option: ..." to stderr and returns
+ * false when the text is not exactly what is wanted: no blanks, no trailing characters, in range. Programs do not call
+ * these: they have a table of their options (options.h). */
 #ifndef EXAMPLES_SUPPORT_ARGS_H
 #define EXAMPLES_SUPPORT_ARGS_H
 
 #include <stdbool.h>
 #include <stdint.h>
-
-enum { EXIT_USAGE = 2 };
 
 struct option; /* of getopt.h */
 
@@ -24,7 +23,6 @@ bool arg_number(arg a, double low, double high, double *value);
 bool arg_sizes(arg a, int64_t high, int64_t *sizes, int room, int *n);
 /** One of `n` names; *choice is its number. */
 bool arg_choice(arg a, const char *const *names, int n, int *choice);
-
 /** Any text but the empty one: the name of a file. */
 bool arg_name(arg a, const char **value);
 

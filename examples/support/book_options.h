@@ -8,7 +8,7 @@
 
 typedef struct book_options {
     const char *program; /* its name, for messages                                     */
-    const char *shows;   /* one line for --help: what it shows                          */
+    const char *shows;   /* a line for --help, with its end: what it shows              */
     int64_t *seed;       /* holds the default; NULL: the program draws nothing          */
     const char **plot;   /* the name of a picture, checked; NULL: there is no picture   */
 } book_options;

@@ -1,7 +1,6 @@
 /* char_settings: see char_settings.h. */
 #include "char_settings.h"
 
-#include "args.h"
 #include "options.h"
 
 #include <autograd/autograd.h>

@@ -11,10 +11,10 @@
 /* pixels - hidden - ... - 10, ReLU between the layers. A pixel is a number like any other to it: were the pixels of all
  * images shuffled in one way, it would learn as well. */
 static nn_module *mlp_new(const settings *s, int64_t pixels, ag_error *error) {
-    int64_t sizes[MAX_HIDDEN + 2];
+    int64_t sizes[OPTION_SIZES_MOST + 2];
     int n = 0;
     sizes[n++] = pixels;
-    for (int i = 0; i < s->n_hidden; i++) sizes[n++] = s->hidden[i];
+    for (int i = 0; i < s->hidden.n; i++) sizes[n++] = s->hidden.size[i];
     sizes[n++] = CLASSES;
     return nn_mlp(sizes, n, NN_RELU, NULL, error);
 }
@@ -70,7 +70,7 @@ static nn_module *cnn_new(int64_t pixels, ag_error *error) {
 /* ---- what both share --------------------------------------------------------------------------------------- */
 
 nn_module *digits_model_new(const settings *s, int64_t pixels, ag_error *error) {
-    return s->model == MODEL_CNN ? cnn_new(pixels, error) : mlp_new(s, pixels, error);
+    return s->model.chosen == MODEL_CNN ? cnn_new(pixels, error) : mlp_new(s, pixels, error);
 }
 
 ag_status digits_model_print(nn_module *net, int64_t pixels, ag_error *error) {

@@ -4,23 +4,22 @@
 
 #include <nn/nn.h>
 
+#include "options.h"
+
 #include <stdbool.h>
 #include <stdint.h>
-
-enum { MAX_HIDDEN = 8 };
 
 enum { MODEL_MLP, MODEL_CNN };       /* settings.model    */
 enum { RATE_CONSTANT, RATE_COSINE }; /* settings.schedule */
 
 typedef struct settings {
-    int model;
+    option_choice model;
     const char *data, *save, *load, *checkpoint, *plot; /* NULL: not asked for */
     int64_t samples;                                    /* to train with; 0: all */
     int64_t epochs, batch, threads, seed;
-    int64_t hidden[MAX_HIDDEN]; /* of an mlp */
-    int n_hidden;
+    option_sizes hidden; /* of an mlp */
     double lr;
-    int schedule; /* of lr, over the epochs */
+    option_choice schedule; /* of lr, over the epochs */
     bool quiet;
 } settings;
 

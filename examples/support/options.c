@@ -17,10 +17,22 @@ enum { HELP = OPTIONS_MOST + 1, NAME_WIDTH = 20 };
 
 /* ---- --help --------------------------------------------------------------------------------------------------- */
 
+/* A value that the option could not have given, such as a rate of 0, stands for "not set". */
 static void print_default(FILE *out, const option_row *r) {
-    if (r->kind == OPTION_INTEGER) fprintf(out, " (default %" PRId64 ")", *(const int64_t *)r->value);
-    if (r->kind == OPTION_RATE || r->kind == OPTION_NUMBER)
-        fprintf(out, " (default %g)", *(const double *)r->value);
+    if (r->kind == OPTION_INTEGER) {
+        const int64_t n = *(const int64_t *)r->value;
+        if (n >= r->low && n <= r->high) fprintf(out, " (default %" PRId64 ")", n);
+    } else if (r->kind == OPTION_RATE || r->kind == OPTION_NUMBER) {
+        const double x = *(const double *)r->value;
+        if (r->kind == OPTION_NUMBER || x > 0) fprintf(out, " (default %g)", x);
+    } else if (r->kind == OPTION_CHOICE) {
+        const option_choice *c = r->value;
+        if (c->chosen >= 0) fprintf(out, " (default %s)", c->names[c->chosen]);
+    } else if (r->kind == OPTION_SIZES) {
+        const option_sizes *s = r->value;
+        for (int i = 0; i < s->n; i++) fprintf(out, "%s%" PRId64, i > 0 ? "," : " (default ", s->size[i]);
+        if (s->n > 0) fputc(')', out);
+    }
 }
 
 /* A help of several lines is indented as a whole. */
@@ -47,11 +59,15 @@ static void print_help(FILE *out, const option_table *o) {
 /* ---- values --------------------------------------------------------------------------------------------------- */
 
 static bool set_value(const option_row *r, arg a) {
+    option_choice *choice = r->value;
+    option_sizes *sizes = r->value;
     switch (r->kind) {
     case OPTION_FLAG: *(bool *)r->value = true; return true;
     case OPTION_INTEGER: return arg_integer(a, r->low, r->high, r->value);
     case OPTION_RATE: return arg_positive(a, r->value);
     case OPTION_NUMBER: return arg_number(a, (double)r->low, (double)r->high, r->value);
+    case OPTION_CHOICE: return arg_choice(a, choice->names, choice->n, &choice->chosen);
+    case OPTION_SIZES: return arg_sizes(a, r->high, sizes->size, OPTION_SIZES_MOST, &sizes->n);
     default: return arg_name(a, r->value);
     }
 }
