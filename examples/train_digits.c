@@ -8,8 +8,6 @@
  *
  * Read main first, then train_batch: a training step is mark, build, backward, step, rewind. The networks are in
  * support/digits_model.c. */
-#define _POSIX_C_SOURCE 200809L
-
 #include <nn/nn.h>
 
 #include "support/digits_model.h"
@@ -18,12 +16,10 @@
 #include "support/progress.h"
 #include "support/training_picture.h"
 
-#include <errno.h>
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 enum { DRAWN = 10000, DRAWN_FOR_TRAINING = 8000, TEST_BATCH = 500, LOSS_POINTS = 20 };
 
@@ -42,7 +38,7 @@ typedef struct run {
     nn_schedule schedule; /* of the optimiser's rate, by steps */
     ag_tape *tape;
     int64_t epoch;            /* epochs done, and so the number of the next one                   */
-    run_settings must_agree;  /* with those in a checkpoint                                       */
+    agreed must_agree;        /* with what is in a checkpoint                                     */
     ag_status kept;           /* what became of the last checkpoint                               */
     nn_confusion in_training; /* of the current epoch, read off the logits that training computes */
     nn_confusion in_test;     /* of the last test                                                  */
@@ -162,8 +158,9 @@ static ag_status resume(run *r, ag_error *error) {
 static ag_status choose_beginning(run *r, ag_error *error) {
     const settings *s = &r->set;
     if (s->checkpoint) settings_of_run(s, &r->train, &r->must_agree);
-    const bool resumed = s->checkpoint && (access(s->checkpoint, F_OK) == 0 || errno != ENOENT);
-    return resumed ? resume(r, error) : s->load ? digits_model_load(s, r->params, error) : AG_OK;
+    return resume_possible(s->checkpoint) ? resume(r, error)
+           : s->load                      ? digits_model_load(s, r->params, error)
+                                          : AG_OK;
 }
 
 /* ---- training ----------------------------------------------------------------------------------------- */

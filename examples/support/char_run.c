@@ -1,17 +1,13 @@
 /* char_run: the beginning and the end of a run; see char_run.h. */
-#define _POSIX_C_SOURCE 200809L
-
 #include "char_run.h"
 
 #include "interrupt.h"
 
-#include <errno.h>
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 static const char CHARACTERS[] = "characters"; /* the buffer of a network that holds its vocabulary */
 
@@ -43,6 +39,10 @@ static ag_status find_vocabulary(char_run *r, ag_error *error) {
     return vocabulary_of(r->text.character, r->text.n, &r->vocabulary, error);
 }
 
+static uint64_t digest_of(const text *t) {
+    return digest(t->character, (size_t)t->n * sizeof *t->character, DIGEST_START);
+}
+
 /* Read what there is to learn; a network that only writes needs nothing. */
 static ag_status get_text(char_run *r, ag_error *error) {
     const char_settings *s = &r->set;
@@ -58,7 +58,7 @@ static ag_status get_text(char_run *r, ag_error *error) {
                              r->text.n, s->context, least);
         r->held_from = r->text.n - r->text.n / 10;
     }
-    if (status == AG_OK) char_settings_agreed(s, text_digest(&r->text), &r->agreed);
+    if (status == AG_OK) char_settings_agreed(s, digest_of(&r->text), &r->agreed);
     if (status == AG_OK) status = find_vocabulary(r, error);
     if (status == AG_OK) status = vocabulary_number(&r->vocabulary, r->text.character, r->text.n, name, error);
     if (status != AG_OK || !s->prompt) return status;
@@ -70,8 +70,7 @@ static ag_status get_text(char_run *r, ag_error *error) {
 bool char_run_begin(char_run *r, int argc, char **argv, int *exit_status) {
     ag_error error = {0};
     if (!char_settings_read(&r->set, argc, argv, exit_status)) return false;
-    const char *checkpoint = r->set.checkpoint;
-    r->resumes = checkpoint && (access(checkpoint, F_OK) == 0 || errno != ENOENT);
+    r->resumes = resume_possible(r->set.checkpoint);
     r->loss = r->held_out = NAN;
     const ag_status status = get_text(r, &error);
     if (status == AG_OK) return true;

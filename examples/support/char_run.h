@@ -35,7 +35,7 @@ typedef struct char_run {
     int points;
     double loss, held_out; /* of the last stretch; NaN: not measured */
     progress progress;
-    char_agreed agreed;
+    agreed agreed;
     ag_status kept; /* the last attempt to write a checkpoint */
 } char_run;
 

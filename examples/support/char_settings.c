@@ -3,10 +3,7 @@
 
 #include "options.h"
 
-#include <autograd/autograd.h>
-
 #include <inttypes.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -80,29 +77,18 @@ bool char_settings_read(char_settings *s, int argc, char **argv, int *exit_statu
     return fits_together(s);
 }
 
-/* One more key, and its value as printf writes it. */
-static void AG_PRINTF(4, 5) agree(char_agreed *out, int n, const char *key, const char *format, ...) {
-    va_list list;
-    va_start(list, format);
-    (void)vsnprintf(out->value[n], CHAR_AGREED_SIZE, format, list);
-    va_end(list);
-    out->word[2 * n] = key;
-    out->word[2 * n + 1] = out->value[n];
-}
-
-void char_settings_agreed(const char_settings *s, uint64_t text_digest, char_agreed *out) {
-    int n = 0;
-    agree(out, n++, "text", "%016" PRIx64, text_digest);
-    agree(out, n++, "steps", "%" PRId64, s->steps);
-    agree(out, n++, "every", "%" PRId64, s->every);
-    agree(out, n++, "batch", "%" PRId64, s->batch);
-    agree(out, n++, "context", "%" PRId64, s->context);
-    agree(out, n++, "layers", "%" PRId64, s->layers);
-    agree(out, n++, "width", "%" PRId64, s->width);
-    agree(out, n++, "heads", "%" PRId64, s->heads);
-    agree(out, n++, "lr", "%.15g", s->lr);
-    agree(out, n++, "dropout", "%.15g", s->dropout);
-    agree(out, n++, "seed", "%" PRId64, s->seed);
-    agree(out, n++, "load", "%s", s->load ? "given" : "not given");
-    out->word[2 * n] = NULL;
+void char_settings_agreed(const char_settings *s, uint64_t text_digest, agreed *out) {
+    *out = (agreed){0};
+    agreed_add(out, "text", "%016" PRIx64, text_digest);
+    agreed_add(out, "steps", "%" PRId64, s->steps);
+    agreed_add(out, "every", "%" PRId64, s->every);
+    agreed_add(out, "batch", "%" PRId64, s->batch);
+    agreed_add(out, "context", "%" PRId64, s->context);
+    agreed_add(out, "layers", "%" PRId64, s->layers);
+    agreed_add(out, "width", "%" PRId64, s->width);
+    agreed_add(out, "heads", "%" PRId64, s->heads);
+    agreed_add(out, "lr", "%.15g", s->lr);
+    agreed_add(out, "dropout", "%.15g", s->dropout);
+    agreed_add(out, "seed", "%" PRId64, s->seed);
+    agreed_add(out, "load", "%s", s->load ? "given" : "not given");
 }

@@ -2,6 +2,8 @@
 #ifndef EXAMPLES_SUPPORT_CHAR_SETTINGS_H
 #define EXAMPLES_SUPPORT_CHAR_SETTINGS_H
 
+#include "resume.h"
+
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -25,12 +27,7 @@ typedef struct char_settings {
 /** True: go on. False: leave with *exit_status, everything having been said. */
 bool char_settings_read(char_settings *s, int argc, char **argv, int *exit_status);
 
-/** What the weights of a run depend on: `word` has keys and values in turn and a NULL, as nn_checkpoint takes them. */
-enum { CHAR_AGREED = 12, CHAR_AGREED_SIZE = 32 };
-typedef struct char_agreed {
-    char value[CHAR_AGREED][CHAR_AGREED_SIZE];
-    const char *word[2 * CHAR_AGREED + 1];
-} char_agreed;
-void char_settings_agreed(const char_settings *s, uint64_t text_digest, char_agreed *out);
+/** What the weights of a run depend on. */
+void char_settings_agreed(const char_settings *s, uint64_t text_digest, agreed *out);
 
 #endif

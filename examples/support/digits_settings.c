@@ -93,34 +93,31 @@ bool settings_read(settings *s, int argc, char **argv, int *exit_status) {
 
 const char *settings_model(const settings *s) { return models[s->model.chosen]; }
 
-/* A number that other data would hardly have.
- * Source: Fowler, Noll and Vo, FNV-1a of 64 bits */
-static uint64_t digest(const ag_tensor *x, uint64_t start) {
-    const unsigned char *byte = ag_tensor_data(x);
-    uint64_t sum = start;
-    for (size_t i = 0; i < ag_meta_bytes(ag_tensor_meta(x)); i++) sum = (sum ^ byte[i]) * UINT64_C(0x100000001b3);
-    return sum;
+static uint64_t digest_of(const ag_tensor *x, uint64_t start) {
+    return digest(ag_tensor_data(x), ag_meta_bytes(ag_tensor_meta(x)), start);
 }
 
-void settings_of_run(const settings *s, const nn_dataset *train, run_settings *out) {
-    static const char *const names[RUN_SETTINGS] = {"model", "data", "batch", "lr", "schedule", "seed", "load"};
-    enum { TEXT = RUN_SETTING_TEXT };
-    char(*text)[TEXT] = out->text;
-    int length = snprintf(text[0], TEXT, "%s", models[s->model.chosen]);
+/* "mlp 256,128", or "cnn". */
+static void describe_model(const settings *s, char text[AGREED_SIZE]) {
+    int length = snprintf(text, AGREED_SIZE, "%s", settings_model(s));
     for (int i = 0; i < s->hidden.n; i++)
-        length += snprintf(text[0] + length, (size_t)(TEXT - length), "%c%" PRId64, i > 0 ? ',' : ' ',
+        length += snprintf(text + length, (size_t)(AGREED_SIZE - length), "%c%" PRId64, i > 0 ? ',' : ' ',
                            s->hidden.size[i]);
-    snprintf(text[1], TEXT, "%" PRId64 " digits of digest %016" PRIx64, nn_dataset_size(train),
-             digest(train->y, digest(train->x, UINT64_C(0xcbf29ce484222325))));
-    snprintf(text[2], TEXT, "%" PRId64, s->batch);
-    snprintf(text[3], TEXT, "%.15g", s->lr);
-    snprintf(text[4], TEXT, "constant");
-    if (s->schedule.chosen == RATE_COSINE) snprintf(text[4], TEXT, "cosine over %" PRId64 " epochs", s->epochs);
-    snprintf(text[5], TEXT, "%" PRId64, s->seed);
-    snprintf(text[6], TEXT, "%s", s->load ? "given" : "not given");
-    for (int i = 0; i < RUN_SETTINGS; i++) {
-        out->word[2 * i] = names[i];
-        out->word[2 * i + 1] = text[i];
-    }
-    out->word[2 * RUN_SETTINGS] = NULL;
+}
+
+void settings_of_run(const settings *s, const nn_dataset *train, agreed *out) {
+    char model[AGREED_SIZE];
+    describe_model(s, model);
+    *out = (agreed){0};
+    agreed_add(out, "model", "%s", model);
+    agreed_add(out, "data", "%" PRId64 " digits of digest %016" PRIx64, nn_dataset_size(train),
+               digest_of(train->y, digest_of(train->x, DIGEST_START)));
+    agreed_add(out, "batch", "%" PRId64, s->batch);
+    agreed_add(out, "lr", "%.15g", s->lr);
+    if (s->schedule.chosen == RATE_COSINE)
+        agreed_add(out, "schedule", "cosine over %" PRId64 " epochs", s->epochs);
+    else
+        agreed_add(out, "schedule", "constant");
+    agreed_add(out, "seed", "%" PRId64, s->seed);
+    agreed_add(out, "load", "%s", s->load ? "given" : "not given");
 }

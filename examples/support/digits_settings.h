@@ -5,6 +5,7 @@
 #include <nn/nn.h>
 
 #include "options.h"
+#include "resume.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -28,12 +29,7 @@ bool settings_read(settings *s, int argc, char **argv, int *exit_status);
 /** "mlp" or "cnn". */
 const char *settings_model(const settings *s);
 
-/** What the weights of a run depend on: `word` has keys and values in turn and a NULL, as nn_checkpoint takes them. */
-enum { RUN_SETTINGS = 7, RUN_SETTING_TEXT = 96 };
-typedef struct run_settings {
-    char text[RUN_SETTINGS][RUN_SETTING_TEXT];
-    const char *word[2 * RUN_SETTINGS + 1];
-} run_settings;
-void settings_of_run(const settings *s, const nn_dataset *train, run_settings *out);
+/** What the weights of a run depend on. */
+void settings_of_run(const settings *s, const nn_dataset *train, agreed *out);
 
 #endif

@@ -105,11 +105,3 @@ void text_clear(text *t) {
     ag_release(t->character, (size_t)t->room * sizeof *t->character);
     *t = (text){0};
 }
-
-uint64_t text_digest(const text *t) {
-    uint64_t digest = UINT64_C(0xcbf29ce484222325);
-    for (int64_t i = 0; i < t->n; i++)
-        for (int bit = 0; bit < 32; bit += 8)
-            digest = (digest ^ ((uint64_t)t->character[i] >> bit & 0xff)) * UINT64_C(0x100000001b3);
-    return digest;
-}

@@ -21,8 +21,4 @@ ag_status text_read(const char *path, text *out, ag_error *error) AG_WARN_UNUSED
 ag_status text_from(const char *bytes, size_t n, const char *name, text *out, ag_error *error) AG_WARN_UNUSED;
 void text_clear(text *t);
 
-/** A number that two different texts hardly share.
- *  Source: Fowler, Noll, Vo: FNV-1a, 64 bits */
-uint64_t text_digest(const text *t);
-
 #endif
