@@ -37,6 +37,12 @@ static nn_module *decoder(ag_error *error) {
     return nn_transformer_decoder(2, true, &o, error);
 }
 static nn_module *attention(ag_error *error) { return nn_multihead_attention(8, 4, NULL, error); }
+/* Keys and values are the first features of the queries. */
+enum { KDIM = 5, VDIM = 3 };
+static nn_module *across(ag_error *error) {
+    const nn_attention_options o = {.kdim = KDIM, .vdim = VDIM, .add_bias_kv = true, .add_zero_attn = true};
+    return nn_multihead_attention(8, 4, &o, error);
+}
 static nn_module *signals(ag_error *error) {
     const nn_conv_options down = {.stride = {1, {2}}, .dilation = {1, {2}}, .groups = 2, .no_bias = true},
                           up = {.stride = {1, {2}}, .padding = {1, {1}}, .output_padding = {1, {1}}};
@@ -68,6 +74,7 @@ static const struct network {
                 {"stack", stack, 3, {3, 6, 8}, 0},
                 {"decoder", decoder, 3, {3, 6, 8}, 0},
                 {"attention", attention, 3, {3, 6, 8}, 0},
+                {"across", across, 3, {3, 6, 8}, 0},
                 {"signals", signals, 3, {3, 4, 9}, 0},
                 {"words", words, 2, {4, 5}, 9},
                 {"pair", pair, 2, {4, 7}, 0}};
@@ -101,6 +108,9 @@ static ag_value pass(trial *r, const ag_tensor *x, bool training) {
     nn_pass pass = {r->t, training};
     const ag_value in = ag_constant(r->t, x), none = {0};
     if (r->n->make == decoder) return nn_transformer_decoder_run(r->m, &pass, in, in, none, none);
+    if (r->n->make == across)
+        return nn_attention_run(r->m, &pass, in, ag_slice(in, -1, 0, KDIM, 1), ag_slice(in, -1, 0, VDIM, 1), none,
+                                NULL);
     return nn_forward(r->m, &pass, in);
 }
 

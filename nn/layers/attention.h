@@ -11,27 +11,33 @@ AG_BEGIN_DECLS
 /** Zero-initialise, then set what should differ from the default. */
 typedef struct nn_attention_options {
     bool no_bias;
-    bool causal;    /* query i attends to keys 0 ... i alone, on top of any mask */
-    double dropout; /* of the attention weights, while training                  */
+    bool causal;        /* query i attends to keys 0 ... i alone, on top of any mask               */
+    double dropout;     /* of the attention weights, while training                                */
+    int64_t kdim, vdim; /* D: features of keys and of values                                       */
+    bool add_bias_kv;   /* one more key and value, which are learned, for every query to attend to */
+    bool add_zero_attn; /* one more key and value, which are zero: a query can attend to nothing   */
 } nn_attention_options;
 
 /** Multi-head attention of D features in `heads` heads; see ag_multihead_attention. Parameters as PyTorch's:
  *  in_proj_weight (3 D, D) and in_proj_bias (3 D), query, key and value one below the other; out_proj.weight (D, D)
- *  and out_proj.bias (D). Projections begin Xavier-uniform, out_proj uniform in [-r, r), r = 1 / sqrt(D), biases zero.
- *  nn_forward is self-attention. options NULL: defaults.
+ *  and out_proj.bias (D). Where kdim or vdim is another than D, q_proj_weight (D, D), k_proj_weight (D, kdim) and
+ *  v_proj_weight (D, vdim) take in_proj_weight's place; add_bias_kv has bias_k and bias_v (1, 1, D). Projections begin
+ *  Xavier-uniform, bias_k and bias_v Xavier-normal, out_proj uniform in [-r, r), r = 1 / sqrt(D), biases zero.
+ *  nn_forward is self-attention, for kdim = vdim = D. options NULL: defaults.
  *  Shapes: x, y (..., T, D)
- *  Errors: AG_ERROR_VALUE (heads below 1 or no divisor of D, dropout outside [0, 1]), AG_ERROR_SHAPE (D below 1, too
- *          many elements), AG_ERROR_MEMORY. Of a pass, kept by the tape: those of ag_multihead_attention
+ *  Errors: AG_ERROR_VALUE (heads below 1 or no divisor of D, dropout outside [0, 1]), AG_ERROR_SHAPE (D below 1, kdim or
+ *          vdim below 0, too many elements), AG_ERROR_MEMORY. Of a pass, kept by the tape: those of ag_multihead_attention
  *  Source: Vaswani and others 2017 */
 NN_API nn_module *nn_multihead_attention(int64_t features, int64_t heads, const nn_attention_options *options,
                                          ag_error *error);
 /** The same with query, key and value apart, a mask, and the attention weights to look at.
  *  mask: bool, true lets a query attend to a key, or float, added to the scores; (ag_value){0}: none. (PyTorch's bool
  *  masks say the opposite.) Keys that are padding: nn_padding_mask.
- *  weights: unless NULL, receives what each query gives each key, summing to 1, as it was before dropout.
- *  Shapes: query (..., L, D), key and value (..., S, D); mask broadcasts to (..., heads, L, S), which is the shape of
- *          *weights; y (..., L, D)
- *  Edges:  a query whose keys are all masked gives out_proj.bias
+ *  weights: unless NULL, receives what each query gives each key, summing to 1, as it was before dropout. Keys that the
+ *  options add come behind the S others, that of add_zero_attn last; no mask hides them.
+ *  Shapes: query (..., L, D), key (..., S, kdim) and value (..., S, vdim); mask broadcasts to (..., heads, L, S);
+ *          *weights (..., heads, L, S and what is added); y (..., L, D)
+ *  Edges:  a query whose keys are all masked, and none added, gives out_proj.bias
  *  Errors: kept by the tape: AG_ERROR_VALUE (m is no multi-head attention), those of ag_multihead_attention */
 NN_API ag_value nn_attention_run(nn_module *m, nn_pass *pass, ag_value query, ag_value key, ag_value value,
                                  ag_value mask, ag_value *weights);
