@@ -33,6 +33,49 @@ START_TEST(convolutions_are_those_of_the_reference) {
 }
 END_TEST
 
+START_TEST(padding_modes_are_those_of_the_reference) {
+    nn_conv_options o = {.stride = {1, {2}}, .padding = {1, {2}}}, flat = {.padding = {2, {1, 2}}};
+    o.padding_mode = flat.padding_mode = NN_PAD_REFLECT;
+    EXPECT_LAYER(nn_conv1d(2, 1, 3, &o, NULL), DIM(1, 2, 4), 2.005766338440602, 2.3361998915971025,
+                 0.10461647141590535);
+    EXPECT_LAYER(nn_conv2d(1, 1, 2, 3, &flat, NULL), DIM(1, 1, 2, 3), 3.710152744822512, 0.20403675038448488,
+                 0.5910078442835881, 0.6857997780991308, 3.710152744822512, 1.5355997892601843,
+                 -0.2515238862527196, 2.1783235758786335, 1.3610530709342623, 1.5355997892601843,
+                 3.710152744822512, 0.20403675038448488, 0.5910078442835881, 0.6857997780991308,
+                 3.710152744822512);
+    o.padding_mode = flat.padding_mode = NN_PAD_REPLICATE;
+    EXPECT_LAYER(nn_conv1d(2, 1, 3, &o, NULL), DIM(1, 2, 4), 1.2755489280549923, 2.3361998915971025,
+                 0.7363075301317208);
+    EXPECT_LAYER(nn_conv2d(1, 1, 2, 3, &flat, NULL), DIM(1, 1, 2, 3), 0.9092974268256817, -0.10889758503219182,
+                 2.58571295486255, 1.461106096522395, 0.6388126614504012, 0.2230560684788383, -0.8273234044411133,
+                 2.1783235758786335, 2.525022774602066, 1.4200897005430746, -0.07065752032060246,
+                 -1.5285731644311629, 0.18361846529967196, 1.5538026752816476, 1.7544788774812115);
+    o.padding_mode = flat.padding_mode = NN_PAD_CIRCULAR;
+    EXPECT_LAYER(nn_conv1d(2, 1, 3, &o, NULL), DIM(1, 2, 4), -0.22828651016555868, 2.3361998915971025,
+                 -0.22828651016555868);
+    EXPECT_LAYER(nn_conv2d(1, 1, 2, 3, &flat, NULL), DIM(1, 1, 2, 3), 2.1115309611476136, 0.6873525915710462,
+                 0.5910078442835881, 2.1115309611476136, 0.6873525915710462, 2.4114325438542146,
+                 -1.356456960311711, 2.1783235758786335, 2.4114325438542146, -1.356456960311711,
+                 2.1115309611476136, 0.6873525915710462, 0.5910078442835881, 2.1115309611476136,
+                 0.6873525915710462);
+}
+END_TEST
+
+START_TEST(the_same_length_is_kept_as_by_the_reference) {
+    const nn_conv_options zeros = {.same = true}, wide = {.same = true, .dilation = {2, {1, 2}}},
+                          mirror = {.same = true, .padding_mode = NN_PAD_REFLECT};
+    EXPECT_LAYER(nn_conv1d(1, 1, 3, &zeros, NULL), DIM(1, 1, 4), -0.03437286340414114, 1.5762884574017062,
+                 2.515548637637842, 0.29859243599232144);
+    EXPECT_LAYER(nn_conv2d(1, 1, 2, 3, &wide, NULL), DIM(1, 1, 3, 4), 1.6984608350741428, 3.0578998757506044,
+                 0.011220163916285109, 0.5853889114066542, 2.7166341473828726, 2.2461354142171395,
+                 -0.09053702069278624, 1.0959685568035489, 2.191353747465296, 1.2206441474264536,
+                 1.2213752203457275, 1.1794639218037188);
+    EXPECT_LAYER(nn_conv1d(1, 2, 4, &mirror, NULL), DIM(1, 1, 5), 0.8466343083362924, 1.744937178426401,
+                 2.425539712200156, -0.0029581326629820603, 1.2689825179994019, -0.5943151198299963,
+                 -0.6573213503898021, 1.547934967343529, -1.502434430042121, -0.6685814637764076);
+}
+END_TEST
+
 START_TEST(transposed_convolutions_are_those_of_the_reference) {
     EXPECT_LAYER(conv_transpose2d(NULL), DIM(1, 2, 2, 2), 0.9092974268256817, 1.7437545914764565,
                  1.3331150147489612, 0.9092974268256817, 0.7286532815551467, 1.8995177241451633,
@@ -85,6 +128,12 @@ START_TEST(derivatives_agree_with_differences) {
     CHECK_LAYER(conv2d(NULL), true, DIM(2, 2, 3, 4));
     CHECK_LAYER(conv_transpose1d(NULL), true, DIM(2, 2, 3));
     CHECK_LAYER(conv_transpose2d(NULL), true, DIM(1, 2, 2, 2));
+    for (int mode = NN_PAD_REFLECT; mode <= NN_PAD_CIRCULAR; mode++) {
+        const nn_conv_options o = {.padding = {2, {1, 2}}, .padding_mode = (nn_padding_mode)mode},
+                              same = {.same = true, .padding_mode = (nn_padding_mode)mode};
+        CHECK_LAYER(nn_conv2d(1, 2, 2, 3, &o, NULL), true, DIM(2, 1, 2, 3));
+        CHECK_LAYER(nn_conv1d(1, 2, 4, &same, NULL), true, DIM(1, 5)); /* without a batch */
+    }
     const ag_pool_options two = window(2);
     CHECK_LAYER(nn_max_pool1d(&two, NULL), true, DIM(1, 2, 5));
     CHECK_LAYER(nn_max_pool2d(&two, NULL), true, DIM(1, 2, 4, 5));
@@ -143,6 +192,19 @@ START_TEST(what_makes_no_sense_is_refused) {
         EXPECT_REFUSED(nn_conv_transpose2d(4, 6, 3, 3, &bad[i], &error), AG_ERROR_VALUE);
         EXPECT_REFUSED(nn_conv_transpose1d(4, 6, 3, &bad[i], &error), AG_ERROR_VALUE);
     }
+    static const nn_conv_options padded[] = {
+        {.padding_mode = (nn_padding_mode)4},
+        {.padding_mode = (nn_padding_mode)-1},
+        {.same = true, .padding = {1, {1}}},
+        {.same = true, .stride = {2, {1, 2}}},
+    };
+    for (size_t i = 0; i < sizeof padded / sizeof *padded; i++)
+        EXPECT_REFUSED(nn_conv2d(1, 1, 3, 3, &padded[i], &error), AG_ERROR_VALUE);
+    const nn_conv_options wide = {.same = true, .dilation = {1, {INT64_MAX}}}, cut = {.same = true},
+                          round = {.padding_mode = NN_PAD_CIRCULAR};
+    EXPECT_REFUSED(nn_conv1d(1, 1, 3, &wide, &error), AG_ERROR_SHAPE);
+    EXPECT_REFUSED(nn_conv_transpose1d(1, 1, 3, &cut, &error), AG_ERROR_VALUE);
+    EXPECT_REFUSED(nn_conv_transpose2d(1, 1, 3, 3, &round, &error), AG_ERROR_VALUE);
     const nn_conv_options added = {.output_padding = {1, {0}}};
     EXPECT_REFUSED(nn_conv2d(1, 1, 1, 1, &added, &error), AG_ERROR_VALUE);
     EXPECT_REFUSED(nn_conv2d(0, 1, 1, 1, NULL, &error), AG_ERROR_VALUE);
@@ -179,6 +241,26 @@ START_TEST(inputs_that_do_not_fit_are_the_tapes_errors) {
 }
 END_TEST
 
+START_TEST(a_margin_longer_than_what_it_is_made_of_is_the_tapes_error) {
+    static const struct {
+        int64_t padding, enough, too_short;
+    } row[] = {{3, 4, 3}, {3, 1, 0}, {3, 3, 2}}; /* reflect, replicate, circular */
+    for (int mode = NN_PAD_REFLECT; mode <= NN_PAD_CIRCULAR; mode++) {
+        const int i = mode - NN_PAD_REFLECT;
+        const nn_conv_options o = {.padding = {1, {row[i].padding}}, .padding_mode = (nn_padding_mode)mode};
+        nn_module *m = nn_conv1d(1, 1, 3, &o, NULL);
+        nn_params *p = layer_params(m);
+        nn_pass pass = {.tape = ag_tape_new(NULL)};
+        ck_assert(ag_ok(nn_forward(m, &pass, ag_full(pass.tape, AG_F64, DIM(1, row[i].enough), 1))));
+        expect_pass_refused(m, &pass, DIM(1, row[i].too_short), AG_ERROR_SHAPE);
+        expect_pass_refused(m, &pass, DIM(5), AG_ERROR_SHAPE);
+        ag_tape_free(pass.tape);
+        nn_params_free(p);
+        nn_module_free(m);
+    }
+}
+END_TEST
+
 static bool build(void) {
     const ag_pool_options two = window(2);
     ag_error error = {0};
@@ -199,6 +281,8 @@ Suite *nn_conv_suite(void) {
     Suite *s = suite_create("nn_conv");
     TCase *tc = tcase_create("nn_conv");
     tcase_add_test(tc, convolutions_are_those_of_the_reference);
+    tcase_add_test(tc, padding_modes_are_those_of_the_reference);
+    tcase_add_test(tc, the_same_length_is_kept_as_by_the_reference);
     tcase_add_test(tc, transposed_convolutions_are_those_of_the_reference);
     tcase_add_test(tc, pooling_is_that_of_the_reference);
     tcase_add_test(tc, adaptive_pooling_is_that_of_the_reference);
@@ -206,6 +290,7 @@ Suite *nn_conv_suite(void) {
     tcase_add_test(tc, convolutions_start_as_the_reference_does);
     tcase_add_test(tc, what_makes_no_sense_is_refused);
     tcase_add_test(tc, inputs_that_do_not_fit_are_the_tapes_errors);
+    tcase_add_test(tc, a_margin_longer_than_what_it_is_made_of_is_the_tapes_error);
     tcase_add_test(tc, every_failed_allocation_is_reported_and_leaves_nothing);
     suite_add_tcase(s, tc);
     return s;
