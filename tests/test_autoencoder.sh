@@ -6,33 +6,9 @@
 #
 # "without": a build that has no cairo.
 set -eu
-program=$(CDPATH='' cd -- "$(dirname -- "$1")" && pwd)/$(basename -- "$1")
+reports='^loss'
+. "$(dirname -- "$0")/support/program.sh"
 cairo=$2
-folder=$(mktemp -d)
-running=
-trap '[ -z "$running" ] || kill "$running" 2>/dev/null || :; rm -rf "$folder"' EXIT
-trap 'exit 1' HUP INT TERM
-cd "$folder"
-failures=0
-
-fail() {
-    echo "FAILED: $*" >&2
-    tail -n 20 output errors | sed 's/^/    | /' >&2
-    failures=$((failures + 1))
-}
-
-# expect STATUS TEXT [ARGUMENT...]: the exit status must be STATUS, and TEXT must stand on stderr (for a failure) or on stdout
-# (for 0).
-expect() {
-    wanted=$1 text=$2
-    shift 2
-    status=0
-    "$program" "$@" >output 2>errors || status=$?
-    [ "$status" -eq "$wanted" ] || fail "autoencoder $*: exit status $status instead of $wanted"
-    if [ "$wanted" -eq 0 ]; then where=output; else where=errors; fi
-    grep -qF -e "$text" "$where" || fail "autoencoder $*: does not say: $text"
-    [ "$wanted" -eq 0 ] || ! grep -q '^loss' output || fail "autoencoder $*: reports although it failed"
-}
 
 # The numbers of the last line, in its order: loss in training, held out, RMSE twice, that of the mean image.
 number() {
@@ -44,24 +20,13 @@ expect_report() {
 }
 
 # ---- a small data set in the four-file layout: 40 images of 4 x 4 pixels, bars that lie and bars that stand ----
-octal() { # NUMBER: as four bytes, most significant first
-    printf '\\%03o\\%03o\\%03o\\%03o' $(($1 >> 24 & 255)) $(($1 >> 16 & 255)) $(($1 >> 8 & 255)) $(($1 & 255))
-}
-write_pair() { # PREFIX SIDE
-    # shellcheck disable=SC2059 # the formats are escapes
-    {
-        printf "\\000\\000\\010\\003$(octal 40)$(octal "$2")$(octal "$2")" >"$1-images-idx3-ubyte"
-        printf "\\000\\000\\010\\001$(octal 40)" >"$1-labels-idx1-ubyte"
-    }
-    for _ in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
-        printf '\377\377\377\377\000\000\000\000\000\000\000\000\000\000\000\000' | head -c $(($2 * $2)) >>"$1-images-idx3-ubyte"
-        printf '\000\377\000\000\000\377\000\000\000\377\000\000\000\377\000\000' | head -c $(($2 * $2)) >>"$1-images-idx3-ubyte"
-        printf '\000\001' >>"$1-labels-idx1-ubyte"
-    done
-}
 mkdir small odd
-(cd small && write_pair train 4 && write_pair t10k 4)
-(cd odd && write_pair train 3 && write_pair t10k 3)
+lying='\377\377\377\377\000\000\000\000\000\000\000\000\000\000\000\000'
+standing='\000\377\000\000\000\377\000\000\000\377\000\000\000\377\000\000'
+for set in train t10k; do
+    write_pair "small/$set" 4 "$lying" "$standing"
+    write_pair "odd/$set" 3 "$lying" "$standing"
+done
 small="--data small --bottleneck 2 --batch 8"
 
 # ---- options, outputs, data ----
@@ -117,18 +82,8 @@ expect 1 "images of 9 pixels are no squares whose sides can be halved twice" --d
     fi
 
     # ---- Ctrl-C: reported, written, exit status 130 ----
-    : >output
-    "$program" $small --epochs 100000 --save stopped >output 2>errors &
-    running=$!
-    tries=0
-    until grep -q '^epoch' output || [ "$tries" -ge 300 ]; do
-        sleep 0.1
-        tries=$((tries + 1))
-    done
-    kill -INT "$running"
-    status=0
-    wait "$running" || status=$?
-    running=
+    start_and_wait_for_an_epoch $small --save stopped
+    end_by INT
     [ "$status" -eq 130 ] || fail "exit status $status after an interrupt"
     grep -q 'interrupted' errors || fail "an interrupt goes unsaid"
     expect_report
@@ -140,5 +95,4 @@ expect 0 "784 pixels through 32 numbers" --epochs 1
 expect_report
 awk -v r="$(number 4)" -v m="$(number 5)" 'BEGIN { exit !(r < 0.9 * m) }' || fail "the drawn digits are not learnt"
 
-[ "$failures" -eq 0 ] || { echo "$failures failures" >&2; exit 1; }
-echo "autoencoder behaves"
+finish

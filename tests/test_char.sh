@@ -4,52 +4,8 @@
 #
 #     test_char.sh PROGRAM
 set -eu
-program=$(CDPATH='' cd -- "$(dirname -- "$1")" && pwd)/$(basename -- "$1")
-name=$(basename -- "$program")
-folder=$(mktemp -d)
-running=
-trap '[ -z "$running" ] || kill "$running" 2>/dev/null || :; rm -rf "$folder"' EXIT
-trap 'exit 1' HUP INT TERM
-cd "$folder"
-failures=0
-
-fail() {
-    echo "FAILED: $*" >&2
-    sed 's/^/    | /' output errors >&2
-    failures=$((failures + 1))
-}
-
-# expect STATUS TEXT [ARGUMENT...]: run the program; its exit status must be STATUS, and TEXT must stand in what it
-# says on stderr (for a failure) or on stdout (for 0).
-expect() {
-    wanted=$1 text=$2
-    shift 2
-    status=0
-    "$program" "$@" >output 2>errors || status=$?
-    [ "$status" -eq "$wanted" ] || fail "$name $*: exit status $status instead of $wanted"
-    if [ "$wanted" -eq 0 ]; then where=output; else where=errors; fi
-    grep -qF -e "$text" "$where" || fail "$name $*: does not say: $text"
-    [ "$wanted" -eq 0 ] || ! grep -q 'held-out loss' output || fail "$name $*: reports a loss although it failed"
-}
-
-# The program in the background, until it has written a file.
-start_and_wait_for() { # FILE [ARGUMENT...]
-    awaited=$1
-    shift
-    "$program" "$@" >output 2>errors &
-    running=$!
-    tries=0
-    until [ -s "$awaited" ] || [ "$tries" -ge 600 ]; do
-        sleep 0.05
-        tries=$((tries + 1))
-    done
-}
-end_by() { # SIGNAL: sets $status
-    kill "-$1" "$running"
-    status=0
-    wait "$running" 2>/dev/null || status=$?
-    running=
-}
+reports='held-out loss'
+. "$(dirname -- "$0")/support/program.sh"
 
 small="--layers 1 --width 24 --batch 4 --context 16 --every 10 --length 40 --dropout 0.1"
 run="$small --steps 60"
@@ -170,7 +126,8 @@ expect 1 "must end in .png or .svg" --plot curves.jpeg
     expect 0 "saved whole" $long --save whole
     for wait in 0 0.1 0.2; do
         rm -f kept
-        start_and_wait_for kept $long --checkpoint kept --save gone
+        start $long --checkpoint kept --save gone
+        await test -s kept
         sleep "$wait"
         end_by KILL
         [ "$status" -eq 137 ] || [ "$status" -eq 0 ] || fail "exit status $status of a run that was killed"
@@ -187,7 +144,8 @@ expect 1 "must end in .png or .svg" --plot curves.jpeg
     expect 1 "torn" $long --checkpoint torn
 
     # ---- Ctrl-C: saved, reported and written, exit status 130 ----
-    start_and_wait_for kept2 $small --steps 1000000 --checkpoint kept2 --save stopped
+    start $small --steps 1000000 --checkpoint kept2 --save stopped
+    await test -s kept2
     end_by INT
     [ "$status" -eq 130 ] || fail "exit status $status after an interrupt"
     grep -q 'interrupted after' errors || fail "an interrupt goes unsaid"
@@ -206,5 +164,4 @@ expect 1 "must end in .png or .svg" --plot curves.jpeg
     fi
 }
 
-[ "$failures" -eq 0 ] || { echo "$failures failures" >&2; exit 1; }
-echo "$name behaves"
+finish

@@ -6,33 +6,9 @@
 #
 # "without": a build that has no cairo.
 set -eu
-program=$(CDPATH='' cd -- "$(dirname -- "$1")" && pwd)/$(basename -- "$1")
+reports='^RMSE'
+. "$(dirname -- "$0")/support/program.sh"
 cairo=$2
-folder=$(mktemp -d)
-running=
-trap '[ -z "$running" ] || kill "$running" 2>/dev/null || :; rm -rf "$folder"' EXIT
-trap 'exit 1' HUP INT TERM
-cd "$folder"
-failures=0
-
-fail() {
-    echo "FAILED: $*" >&2
-    tail -n 20 output errors | sed 's/^/    | /' >&2
-    failures=$((failures + 1))
-}
-
-# expect STATUS TEXT [ARGUMENT...]: the exit status must be STATUS, and TEXT must stand on stderr (for a failure) or on stdout
-# (for 0).
-expect() {
-    wanted=$1 text=$2
-    shift 2
-    status=0
-    "$program" "$@" >output 2>errors || status=$?
-    [ "$status" -eq "$wanted" ] || fail "regression $*: exit status $status instead of $wanted"
-    if [ "$wanted" -eq 0 ]; then where=output; else where=errors; fi
-    grep -qF -e "$text" "$where" || fail "regression $*: does not say: $text"
-    [ "$wanted" -eq 0 ] || ! grep -q '^RMSE' output || fail "regression $*: reports although it failed"
-}
 
 # holds EXPRESSION NAME=VALUE...: an awk expression that must be true
 holds() {
@@ -125,22 +101,11 @@ else
 fi
 
 # ---- Ctrl-C: reported, written, exit status 130 ----
-: >output
-"$program" --epochs 100000 --patience 0 --save stopped >output 2>errors &
-running=$!
-tries=0
-until grep -q '^epoch' output || [ "$tries" -ge 300 ]; do
-    sleep 0.1
-    tries=$((tries + 1))
-done
-kill -INT "$running"
-status=0
-wait "$running" || status=$?
-running=
+start_and_wait_for_an_epoch --patience 0 --save stopped
+end_by INT
 [ "$status" -eq 130 ] || fail "exit status $status after an interrupt"
 grep -q 'interrupted' errors || fail "an interrupt goes unsaid"
 tail -n 1 output | grep -q '^RMSE' || fail "no report after an interrupt"
 expect 0 "RMSE" --epochs 0 --load stopped
 
-[ "$failures" -eq 0 ] || { echo "$failures failures" >&2; exit 1; }
-echo "regression behaves"
+finish

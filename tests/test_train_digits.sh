@@ -4,33 +4,8 @@
 #
 #     test_train_digits.sh PROGRAM
 set -eu
-program=$(CDPATH='' cd -- "$(dirname -- "$1")" && pwd)/$(basename -- "$1")
-folder=$(mktemp -d)
-running=
-trap '[ -z "$running" ] || kill "$running" 2>/dev/null || :; rm -rf "$folder"' EXIT
-trap 'exit 1' HUP INT TERM
-cd "$folder"
-failures=0
-
-fail() {
-    echo "FAILED: $*" >&2
-    sed 's/^/    | /' output errors >&2
-    failures=$((failures + 1))
-}
-
-# expect STATUS TEXT [ARGUMENT...]: run the program; its exit status must be STATUS, and TEXT must stand in what it
-# says on stderr (for a failure) or on stdout (for 0).
-expect() {
-    wanted=$1 text=$2
-    shift 2
-    status=0
-    "$program" "$@" >output 2>errors || status=$?
-    [ "$status" -eq "$wanted" ] || fail "train_digits $*: exit status $status instead of $wanted"
-    if [ "$wanted" -eq 0 ]; then where=output; else where=errors; fi
-    grep -qF -e "$text" "$where" || fail "train_digits $*: does not say: $text"
-    [ "$wanted" -eq 0 ] || [ "$wanted" -eq 130 ] || ! [ -s output ] || ! grep -q '^test accuracy' output ||
-        fail "train_digits $*: reports an accuracy although it failed"
-}
+reports='^test accuracy'
+. "$(dirname -- "$0")/support/program.sh"
 
 # The last line, such as: test accuracy 0.9615 (1923/2000)
 expect_report() {
@@ -38,61 +13,18 @@ expect_report() {
         fail "the last line is: $(tail -n 1 output)"
 }
 
-# The program in the background, for very long, with one epoch done.
-start_and_wait_for_an_epoch() { # [ARGUMENT...]
-    : >output
-    "$program" --epochs 100000 "$@" >output 2>errors &
-    running=$!
-    tries=0
-    until grep -q '^epoch' output || [ "$tries" -ge 300 ]; do
-        sleep 0.1
-        tries=$((tries + 1))
-    done
-}
-interrupt() { # sets $status
-    kill -INT "$running"
-    status=0
-    wait "$running" || status=$?
-    running=
-}
-
 # ---- a small data set in the four-file layout: 40 images of 2 x 2 pixels, of the classes 0 and 1 ----
-octal() { # NUMBER: as four bytes, most significant first
-    printf '\\%03o\\%03o\\%03o\\%03o' $(($1 >> 24 & 255)) $(($1 >> 16 & 255)) $(($1 >> 8 & 255)) $(($1 & 255))
-}
-write_pair() { # PREFIX
-    # shellcheck disable=SC2059 # the formats are escapes
-    {
-        printf "\\000\\000\\010\\003$(octal 40)$(octal 2)$(octal 2)" >"$1-images-idx3-ubyte"
-        printf "\\000\\000\\010\\001$(octal 40)" >"$1-labels-idx1-ubyte"
-    }
-    for _ in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
-        printf '\377\000\000\000\000\000\000\377' >>"$1-images-idx3-ubyte"
-        printf '\000\001' >>"$1-labels-idx1-ubyte"
-    done
-}
 mkdir small
-(cd small && write_pair train && write_pair t10k)
+for set in train t10k; do write_pair "small/$set" 2 '\377\000\000\000' '\000\000\000\377'; done
 small="--data small --hidden 8 --batch 16"
 
 # As many of 16 x 16 pixels, for convolutions: class 0 has its ink on the left, class 1 on the right.
-write_large_pair() { # PREFIX
-    # shellcheck disable=SC2059
-    {
-        printf "\\000\\000\\010\\003$(octal 40)$(octal 16)$(octal 16)" >"$1-images-idx3-ubyte"
-        printf "\\000\\000\\010\\001$(octal 40)" >"$1-labels-idx1-ubyte"
-    }
-    ink='\377\377\377\377\377\377\377\377' paper='\000\000\000\000\000\000\000\000'
-    left=$ink$paper right=$paper$ink
-    left=$left$left$left$left right=$right$right$right$right
-    for _ in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
-        # shellcheck disable=SC2059
-        printf "$left$left$left$left$right$right$right$right" >>"$1-images-idx3-ubyte"
-        printf '\000\001' >>"$1-labels-idx1-ubyte"
-    done
-}
+ink='\377\377\377\377\377\377\377\377' paper='\000\000\000\000\000\000\000\000'
+left=$ink$paper right=$paper$ink
+left=$left$left$left$left right=$right$right$right$right
+left=$left$left$left$left right=$right$right$right$right
 mkdir large
-(cd large && write_large_pair train && write_large_pair t10k)
+for set in train t10k; do write_pair "large/$set" 16 "$left" "$right"; done
 large="--model cnn --data large --batch 16"
 
 # ---- wrong options: exit status 2, naming the option and the value ----
@@ -219,7 +151,7 @@ expect 1 "broken/t10k-labels-idx1-ubyte" --data broken
 
     # ---- Ctrl-C: saved, reported, exit status 130 ----
     start_and_wait_for_an_epoch $small --save stopped
-    interrupt
+    end_by INT
     [ "$status" -eq 130 ] || fail "exit status $status after an interrupt"
     grep -q 'interrupted' errors || fail "an interrupt goes unsaid"
     expect_report
@@ -229,7 +161,7 @@ expect 1 "broken/t10k-labels-idx1-ubyte" --data broken
     mkdir gone
     start_and_wait_for_an_epoch $small --save gone/net
     rmdir gone
-    interrupt
+    end_by INT
     [ "$status" -eq 1 ] || fail "exit status $status after a save that failed"
     grep -q 'gone/net' errors || fail "a save that failed goes unsaid"
     grep -q '^saved' output && fail "says saved of what is not"
@@ -256,16 +188,12 @@ expect 1 "at least 16 x 16 pixels, and these have 4 pixels" --model cnn --data s
 
 # ---- killed at any moment, the same command goes on, and ends with the bits of a run that never stopped ----
 
-# Start the command in the background: it goes on from the checkpoint, if there is one.
-start() { # [ARGUMENT...]
-    "$program" "$@" --checkpoint killed/run --save killed/net >output 2>errors &
-    running=$!
+# The command goes on from the checkpoint, if there is one; kill_it ends it.
+go_on() { # [ARGUMENT...]
+    start "$@" --checkpoint killed/run --save killed/net
 }
 kill_it() {
-    kill -KILL "$running" 2>/dev/null || :
-    status=0
-    wait "$running" 2>/dev/null || status=$? # the shell says "Killed"
-    running=
+    end_by KILL
     case $status in
     0) ;; # it was faster
     137) kills=$((kills + 1)) ;;
@@ -278,12 +206,12 @@ killed_and_resumed() { # [ARGUMENT...]
     mkdir killed
     kills=0 resumptions=0 status=1
     expect 0 "saved whole" "$@" --save whole
-    start "$@" # once surely between two checkpoints, however slow the machine
+    go_on "$@" # once surely between two checkpoints, however slow the machine
     until [ -e killed/run ] || ! kill -0 "$running" 2>/dev/null; do sleep 0.01; done
     kill_it
     for _ in 1 2 3 4 5 6 7 8; do
         [ "$status" -eq 137 ] || break
-        start "$@"
+        go_on "$@"
         sleep "0.$(od -An -N2 -tu2 /dev/urandom | awk '{ printf "%03d", $1 % 250 }')"
         kill_it
     done
@@ -357,7 +285,7 @@ killed_and_resumed() { # [ARGUMENT...]
 
     # ---- Ctrl-C keeps the last whole checkpoint, whatever is saved ----
     start_and_wait_for_an_epoch $small --checkpoint kept --save stopped
-    interrupt
+    end_by INT
     [ "$status" -eq 130 ] || fail "exit status $status after an interrupt, with a checkpoint"
     more=$(($(grep -c '^epoch' output) + 20))
     expect 0 "going on after epoch" $small --epochs "$more" --checkpoint kept --save again
@@ -369,13 +297,10 @@ killed_and_resumed() { # [ARGUMENT...]
     start_and_wait_for_an_epoch $small --checkpoint lost/run --save stopped
     until rm -rf lost 2>/dev/null; do :; done # while it writes there
     before=$(grep -c 'lost/run' errors) || :
-    tries=0
-    until [ "$(grep -c 'lost/run' errors)" -gt "$before" ] || [ "$tries" -ge 300 ]; do
-        sleep 0.1
-        tries=$((tries + 1))
-    done
-    interrupt
-    [ "$tries" -lt 300 ] || fail "a checkpoint that cannot be written goes unsaid"
+    more_complaints() { [ "$(grep -c 'lost/run' errors)" -gt "$before" ]; }
+    await more_complaints
+    end_by INT
+    more_complaints || fail "a checkpoint that cannot be written goes unsaid"
     [ "$status" -eq 1 ] || fail "exit status $status, and the last checkpoint was not written"
     grep -q '^saved stopped' output || fail "nothing saved, because a checkpoint was not written"
     expect_report
@@ -388,5 +313,4 @@ grep -qE '/2000\)$' output || fail "not tested on 2,000 digits"
 expect 0 "test accuracy" --model cnn --samples 1000 --epochs 3 --quiet
 grep -q '^test accuracy 0\.[56789]' output || fail "the drawn digits are not learnt by a cnn"
 
-[ "$failures" -eq 0 ] || { echo "$failures failures" >&2; exit 1; }
-echo "train_digits behaves"
+finish
