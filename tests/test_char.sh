@@ -5,6 +5,7 @@
 #     test_char.sh PROGRAM
 set -eu
 reports='held-out loss'
+# shellcheck source-path=SCRIPTDIR source=support/program.sh
 . "$(dirname -- "$0")/support/program.sh"
 
 small="--layers 1 --width 24 --batch 4 --context 16 --every 10 --length 40 --dropout 0.1"

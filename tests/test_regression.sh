@@ -7,6 +7,7 @@
 # "without": a build that has no cairo.
 set -eu
 reports='^RMSE'
+# shellcheck source-path=SCRIPTDIR source=support/program.sh
 . "$(dirname -- "$0")/support/program.sh"
 cairo=$2
 

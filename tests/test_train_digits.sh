@@ -5,6 +5,7 @@
 #     test_train_digits.sh PROGRAM
 set -eu
 reports='^test accuracy'
+# shellcheck source-path=SCRIPTDIR source=support/program.sh
 . "$(dirname -- "$0")/support/program.sh"
 
 # The last line, such as: test accuracy 0.9615 (1923/2000)
