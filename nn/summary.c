@@ -5,6 +5,7 @@
 #include "summary.h"
 
 #include "module_impl.h"
+#include "text_impl.h"
 
 #include <ctype.h>
 #include <math.h>
@@ -124,22 +125,6 @@ nn_summary_row nn_summary_total(const nn_summary *s) {
 
 /* ---- text ---------------------------------------------------------------------------------------------------- */
 
-/* Text that goes on being measured where it no longer fits. */
-typedef struct writer {
-    char *text;
-    size_t size, length;
-} writer;
-
-static void put(writer *w, const char *format, ...) AG_PRINTF(2, 3);
-static void put(writer *w, const char *format, ...) {
-    const bool fits = w->length < w->size;
-    va_list args;
-    va_start(args, format);
-    const int n = vsnprintf(fits ? w->text + w->length : NULL, fits ? w->size - w->length : 0, format, args);
-    va_end(args);
-    if (n > 0) w->length += (size_t)n;
-}
-
 static bool same(const char *written, const char *word, size_t length) {
     for (size_t i = 0; i < length; i++)
         if (tolower((unsigned char)written[i]) != word[i]) return false;
@@ -185,13 +170,12 @@ static void widen(int *width, const char *text) {
     if (length > *width) *width = length;
 }
 
-static void put_sum(writer *w, const char *name, double x, const char *unit) {
-    put(w, "%-15s %16.0f%s\n", name, x, unit);
+static void put_sum(nnx_buffer *t, const char *name, double x, const char *unit) {
+    nnx_buffer_add(t, "%-15s %16.0f%s\n", name, x, unit);
 }
 
 size_t nn_summary_text(const nn_summary *s, char *text, size_t size) {
-    writer w = {text, size, 0};
-    if (size) text[0] = '\0';
+    nnx_buffer t = nnx_buffer_in(text, size);
     int name = 5, kind = 4, output = 6;
     for (size_t i = 0; i < s->count; i++) {
         const cells c = cells_of(&s->row[i]);
@@ -199,20 +183,21 @@ size_t nn_summary_text(const nn_summary *s, char *text, size_t size) {
         widen(&kind, c.kind);
         widen(&output, c.output);
     }
-    put(&w, "%-*s  %-*s  %-*s %12s %12s %14s\n", name, "layer", kind, "kind", output, "output", "parameters",
-        "bytes", "operations");
+    nnx_buffer_add(&t, "%-*s  %-*s  %-*s %12s %12s %14s\n", name, "layer", kind, "kind", output, "output",
+                   "parameters", "bytes", "operations");
     for (size_t i = 0; i < s->count; i++) {
         const nn_summary_row *row = &s->row[i];
         const cells c = cells_of(row);
-        put(&w, "%-*s  %-*s  %-*s %12lld %12lld %14.0f%s\n", name, c.name, kind, c.kind, output, c.output,
-            (long long)row->parameters, (long long)row->bytes, row->operations, row->uncounted ? "+" : "");
+        nnx_buffer_add(&t, "%-*s  %-*s  %-*s %12lld %12lld %14.0f%s\n", name, c.name, kind, c.kind, output,
+                       c.output, (long long)row->parameters, (long long)row->bytes, row->operations,
+                       row->uncounted ? "+" : "");
     }
     const nn_summary_row sum = nn_summary_total(s);
-    put(&w, "\n");
-    put_sum(&w, "trained", (double)sum.parameters, "");
-    put_sum(&w, "not trained", (double)sum.state, "");
-    put_sum(&w, "bytes", (double)sum.bytes, "");
-    put_sum(&w, "forward memory", (double)sum.computed, " bytes");
-    put_sum(&w, "operations", sum.operations, sum.uncounted ? "+" : "");
-    return w.length;
+    nnx_buffer_add(&t, "\n");
+    put_sum(&t, "trained", (double)sum.parameters, "");
+    put_sum(&t, "not trained", (double)sum.state, "");
+    put_sum(&t, "bytes", (double)sum.bytes, "");
+    put_sum(&t, "forward memory", (double)sum.computed, " bytes");
+    put_sum(&t, "operations", sum.operations, sum.uncounted ? "+" : "");
+    return t.length;
 }

@@ -29,3 +29,17 @@ void nnx_text_clear(nnx_text *t) {
     ag_release(t->at, t->room);
     *t = (nnx_text){.at = NULL};
 }
+
+nnx_buffer nnx_buffer_in(char *text, size_t size) {
+    if (size) text[0] = '\0';
+    return (nnx_buffer){text, size, 0};
+}
+
+void nnx_buffer_add(nnx_buffer *t, const char *format, ...) {
+    const bool fits = t->length < t->size;
+    va_list args;
+    va_start(args, format);
+    const int n = vsnprintf(fits ? t->text + t->length : NULL, fits ? t->size - t->length : 0, format, args);
+    va_end(args);
+    if (n > 0) t->length += (size_t)n;
+}

@@ -2,6 +2,7 @@
 #include "../metric.h"
 
 #include "metric_impl.h"
+#include "../text_impl.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -135,51 +136,34 @@ double nn_confusion_macro_precision(const nn_confusion *c) { return macro(c, nn_
 double nn_confusion_macro_recall(const nn_confusion *c) { return macro(c, nn_confusion_recall); }
 double nn_confusion_macro_f1(const nn_confusion *c) { return macro(c, nn_confusion_f1); }
 
-/* Text that goes on being measured where it no longer fits. */
-typedef struct writer {
-    char *text;
-    size_t size, length;
-} writer;
-
-static void put(writer *w, const char *format, ...) AG_PRINTF(2, 3);
-static void put(writer *w, const char *format, ...) {
-    const bool fits = w->length < w->size;
-    va_list args;
-    va_start(args, format);
-    const int n = vsnprintf(fits ? w->text + w->length : NULL, fits ? w->size - w->length : 0, format, args);
-    va_end(args);
-    if (n > 0) w->length += (size_t)n;
-}
-
 /* "98.1%", or "-" where there is nothing to divide by. */
-static void put_share(writer *w, int width, int64_t part, int64_t whole) {
+static void put_share(nnx_buffer *t, int width, int64_t part, int64_t whole) {
     if (whole)
-        put(w, " %*.1f%%", width - 1, 100.0 * (double)part / (double)whole);
+        nnx_buffer_add(t, " %*.1f%%", width - 1, 100.0 * (double)part / (double)whole);
     else
-        put(w, " %*s", width, "-");
+        nnx_buffer_add(t, " %*s", width, "-");
 }
 
 size_t nn_confusion_text(const nn_confusion *c, char *text, size_t size) {
-    writer w = {text, size, 0};
-    if (size) text[0] = '\0';
+    nnx_buffer t = nnx_buffer_in(text, size);
     int width = 6; /* of a column: "100.0%", or the largest count */
     for (int64_t k = 0; k < c->classes; k++) {
         const int digits = snprintf(NULL, 0, "%lld", (long long)row_sum(c, k));
         if (digits > width) width = digits;
     }
-    put(&w, "%9s", "true\\said");
-    for (int64_t k = 0; k < c->classes; k++) put(&w, " %*lld", width, (long long)k);
-    put(&w, " %*s\n", width, "recall");
+    nnx_buffer_add(&t, "%9s", "true\\said");
+    for (int64_t k = 0; k < c->classes; k++) nnx_buffer_add(&t, " %*lld", width, (long long)k);
+    nnx_buffer_add(&t, " %*s\n", width, "recall");
     for (int64_t i = 0; i < c->classes; i++) {
-        put(&w, "%9lld", (long long)i);
+        nnx_buffer_add(&t, "%9lld", (long long)i);
         for (int64_t k = 0; k < c->classes; k++)
-            put(&w, " %*lld", width, (long long)c->counts[i * c->classes + k]);
-        put_share(&w, width, c->counts[i * c->classes + i], row_sum(c, i));
-        put(&w, "\n");
+            nnx_buffer_add(&t, " %*lld", width, (long long)c->counts[i * c->classes + k]);
+        put_share(&t, width, c->counts[i * c->classes + i], row_sum(c, i));
+        nnx_buffer_add(&t, "\n");
     }
-    put(&w, "%9s", "precision");
-    for (int64_t k = 0; k < c->classes; k++) put_share(&w, width, c->counts[k * c->classes + k], column_sum(c, k));
-    put_share(&w, width, nn_confusion_correct(c), nn_confusion_total(c));
-    put(&w, "\n");
-    return w.length;
+    nnx_buffer_add(&t, "%9s", "precision");
+    for (int64_t k = 0; k < c->classes; k++) put_share(&t, width, c->counts[k * c->classes + k], column_sum(c, k));
+    put_share(&t, width, nn_confusion_correct(c), nn_confusion_total(c));
+    nnx_buffer_add(&t, "\n");
+    return t.length;
 }
