@@ -1,7 +1,7 @@
 /* data: labelled samples in memory, from arrays and from IDX files.
  *
  * All or nothing: a function that fails leaves its result empty.
- * Not here: batches (batch.c), data that is drawn rather than read (digits.c, moons.c). */
+ * Not here: batches (batch.c), data that is drawn rather than read (digits.c, generators.c). */
 #define _POSIX_C_SOURCE 200809L
 
 #include "../data.h"

@@ -1,7 +1,7 @@
-/* generators: small problems of points, drawn rather than read - circles, spirals, xor, blobs.
+/* generators: small problems of points, drawn rather than read - moons, circles, spirals, xor, blobs.
  *
  * Sample i is a pure function of (seed, i) and the problem's numbers: its draws begin at a counter of its own.
- * Not here: two moons (moons.c), digits (digits.c). */
+ * Not here: digits (digits.c). */
 #include "../data.h"
 
 #include <inttypes.h>
@@ -10,6 +10,7 @@
 static const double PI = 3.14159265358979323846;
 
 /* Keep the problems apart from each other, and from other uses of the same seed. */
+static const uint64_t MOONS_STREAM = 0x6d6f6f6e73;       /* "moons"   */
 static const uint64_t CIRCLES_STREAM = 0x636972636c6573; /* "circles" */
 static const uint64_t SPIRALS_STREAM = 0x73706972616c73; /* "spirals" */
 static const uint64_t XOR_STREAM = 0x786f72;             /* "xor"     */
@@ -33,6 +34,24 @@ static ag_status check_classes(const char *what, int64_t classes, ag_error *erro
 static void put_point(float *point, double x, double y, double noise, ag_random *draws) {
     point[0] = (float)(x + noise * ag_random_normal(draws));
     point[1] = (float)(y + noise * ag_random_normal(draws));
+}
+
+ag_status nn_dataset_moons(int64_t n, double noise, uint64_t seed, nn_dataset *out, ag_error *error) {
+    *out = (nn_dataset){0};
+    ag_status status = check_noise("moons", noise, error);
+    if (!status) status = nn_dataset_init(out, n, 2, error);
+    if (status) return status;
+    float *point = ag_tensor_write(out->x);   /* (n, 2) */
+    int64_t *label = ag_tensor_write(out->y); /* (n)    */
+    for (int64_t i = 0; i < n; i++) {
+        ag_random draws = {seed ^ MOONS_STREAM, (uint64_t)i * DRAWS_PER_SAMPLE};
+        const double angle = PI * ag_random_uniform(&draws);
+        label[i] = i % 2;
+        const double x = label[i] ? 1 - cos(angle) : cos(angle);
+        const double y = label[i] ? 0.5 - sin(angle) : sin(angle);
+        put_point(point + 2 * i, x, y, noise, &draws);
+    }
+    return AG_OK;
 }
 
 ag_status nn_dataset_circles(int64_t n, double factor, double noise, uint64_t seed, nn_dataset *out,
