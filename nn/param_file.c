@@ -5,6 +5,7 @@
  * Not here: the state of a training run (checkpoint.c). */
 #include "param.h"
 
+#include "file_impl.h"
 #include "misfit_impl.h"
 
 #include <stdio.h>
@@ -22,7 +23,7 @@ ag_status nn_params_save(const nn_params *p, const char *path, const char *const
         }
         status = ag_safetensors_write(path, tensors, names, n, metadata, error);
     } else {
-        status = ag_fail(error, AG_ERROR_MEMORY, "%s: no memory for the names of %zu parameters", path, n);
+        status = ag_fail(error, AG_ERROR_MEMORY, NNX_PATH ": no memory for the names of %zu parameters", path, n);
     }
     ag_release(names, bytes);
     ag_release(tensors, bytes);

@@ -1,6 +1,8 @@
 /* picture: what can be drawn, and where to. The drawing itself is that of draw.c, in a build with cairo. */
 #include "picture_impl.h"
 
+#include "../file_impl.h"
+
 #include <math.h>
 #include <string.h>
 
@@ -13,10 +15,10 @@ static bool ends_in(const char *text, const char *ending) {
 
 static ag_status check_name(const char *path, ag_error *error) {
     if (!ends_in(path, ".png") && !ends_in(path, ".svg"))
-        return ag_fail(error, AG_ERROR_VALUE, "%.300s: a picture's name must end in .png or .svg", path);
+        return ag_fail(error, AG_ERROR_VALUE, NNX_PATH ": a picture's name must end in .png or .svg", path);
     if (!nnx_picture_possible)
         return ag_fail(error, AG_ERROR_UNSUPPORTED,
-                       "%.300s: this build draws no pictures (built without cairo: libcairo2-dev was missing)",
+                       NNX_PATH ": this build draws no pictures (built without cairo: libcairo2-dev was missing)",
                        path);
     return AG_OK;
 }
