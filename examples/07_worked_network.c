@@ -4,10 +4,10 @@
  *
  *     h = sigmoid(W_1 i + b_1)    o = sigmoid(W_2 h + b_2)    E = 1/2 sum (t - o)^2    W -= 0.5 dE/dW
  *
- * The figures that are copied from page to page for this network are not those of gradient descent. They come out only
- * if W_2 is updated first, and the error is then sent back to the hidden layer through the *new* W_2: a derivative that
- * belongs to no function, half of it taken before the step and half after. With deltas in arrays the slip is one line in
- * the wrong place, and nothing complains, since the result still learns.
+ * The figures that are copied from page to page for this network are not those of gradient descent. They come out
+ * only if W_2 is updated first, and the error is then sent back to the hidden layer through the *new* W_2: a
+ * derivative that belongs to no function, half of it taken before the step and half after. With deltas in arrays the
+ * slip is one line in the wrong place, and nothing complains, since the result still learns.
  *
  * In a graph it cannot happen by accident. dE/dW_1 is read off the records that made E, and these hold the W_2 that was
  * used. The mixture has to be asked for: take the output errors dE/dnet as numbers (ag_detach), move W_2, record

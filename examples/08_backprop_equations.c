@@ -8,8 +8,8 @@
  *     3  dC/db_l = 1/m sum delta_l                             mean over the samples
  *     4  dC/dW_l = 1/m sum delta_l a_(l-1)^T                   mean over the samples
  *
- * Here they stand as loops over numbers, for a network whose depth and widths are drawn at random. The engine knows none
- * of them: it replays its records. The largest difference of any number is printed, equation by equation.
+ * Here they stand as loops over numbers, for a network whose depth and widths are drawn at random. The engine knows
+ * none of them: it replays its records. The largest difference of any number is printed, equation by equation.
  *
  *     08_backprop_equations --seed 4      another network
  *

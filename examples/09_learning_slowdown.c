@@ -8,10 +8,10 @@
  * The factor a (1 - a), the sigmoid's slope, is 0.018 at the start: the neuron is sure of itself, and hardly learns. In
  * the cross-entropy the logarithm cancels it. Neither derivative is written below; the graph has both.
  *
- * The rates are 0.15 and 0.005. Thirty times slower by its rate, the second neuron is still the better one for half of
- * the run: look at the shapes. The quadratic curve lies flat for a hundred and fifty epochs and then falls; its gradient is
- * largest somewhere on the way. That of the cross-entropy is largest at the start, where the neuron is most wrong. At
- * equal rates there is no race, as the last line says.
+ * The rates are 0.15 and 0.005. Thirty times slower by its rate, the second neuron is still the better one for half
+ * of the run: look at the shapes. The quadratic curve lies flat for a hundred and fifty epochs and then falls; its
+ * gradient is largest somewhere on the way. That of the cross-entropy is largest at the start, where the neuron is
+ * most wrong. At equal rates there is no race, as the last line says.
  *
  *     09_learning_slowdown --plot slowdown.svg      both curves */
 #include <nn/nn.h>

@@ -1,10 +1,10 @@
 /* 10_vanishing_gradient: what is left of a gradient when it reaches the first layer of a deep network.
  *
- * On its way down the error is multiplied, layer by layer, by a matrix and by the slope of the activation. The sigmoid's
- * slope is at most 1/4: thirty layers down nothing is left to learn from, whatever the rate. tanh has slope 1 at 0 and
- * loses less; ReLU has slope 1 or 0 and, begun as He and others advise, loses next to nothing. But a unit whose input is
- * negative for every sample has slope 0 for all of them: it is dead. No gradient reaches its weights, and only a change
- * of the layers below can wake it. One large step can kill many at once.
+ * On its way down the error is multiplied, layer by layer, by a matrix and by the slope of the activation. The
+ * sigmoid's slope is at most 1/4: thirty layers down nothing is left to learn from, whatever the rate. tanh has slope
+ * 1 at 0 and loses less; ReLU has slope 1 or 0 and, begun as He and others advise, loses next to nothing. But a unit
+ * whose input is negative for every sample has slope 0 for all of them: it is dead. No gradient reaches its weights,
+ * and only a change of the layers below can wake it. One large step can kill many at once.
  *
  * Networks of 2 to 30 hidden layers of 50 units, before any training: the norm of dC/dW of each layer. Weights are
  * Xavier's for sigmoid and tanh, He's for ReLU; each is the one made to prevent what is measured here.

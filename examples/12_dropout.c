@@ -1,10 +1,10 @@
 /* 12_dropout: a network with more weights than it has samples to learn from, with and without dropout.
  *
  * 500 drawn digits and 784-100-10 with ReLU, 79,510 numbers to fit them with: nothing keeps the network from learning
- * each digit by heart, and its loss in training goes to 0. On digits that it has not seen the loss falls, and then rises
- * again, while the network gets ever more sure of what it gets wrong: it overfits. Dropout sets half of the pixels and
- * half of the hidden units to zero at random, others in every step, and doubles the rest: no unit can rely on another
- * one's presence. Training is harder, and slower; what is learnt carries further.
+ * each digit by heart, and its loss in training goes to 0. On digits that it has not seen the loss falls, and then
+ * rises again, while the network gets ever more sure of what it gets wrong: it overfits. Dropout sets half of the
+ * pixels and half of the hidden units to zero at random, others in every step, and doubles the rest: no unit can rely
+ * on another one's presence. Training is harder, and slower; what is learnt carries further.
  *
  * Scores are those of the network in use, where nothing is dropped - in training, too.
  *

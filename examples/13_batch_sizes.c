@@ -1,13 +1,15 @@
 /* 13_batch_sizes: how many samples an update should look at.
  *
- * The gradient of the cost is a mean over all samples; a few give an estimate of it. An update from the full batch goes
- * the right way and costs all samples; one from a single sample goes nearly anywhere, and costs next to nothing. Between
- * the two lie mini-batches. Which is better depends on what is counted: by update the full batch is as good as any; by
- * second it is the worst, for it has made few updates when the others have made many. A single sample makes the most, but
- * leaves a machine that multiplies matrices idle, and needs a smaller rate to keep its noise down.
+ * The gradient of the cost is a mean over all samples; a few give an estimate of it. An update from the full batch
+ * goes the right way and costs all samples; one from a single sample goes nearly anywhere, and costs next to nothing.
+ * Between the two lie mini-batches. Which is better depends on what is counted: by update the full batch is as good
+ * as any; by second it is the worst, for it has made few updates when the others have made many. A single sample
+ * makes the most, but leaves a machine that multiplies matrices idle, and needs a smaller rate to keep its noise
+ * down.
  *
- * The same network, from the same first weights, learns the same digits by each. The loss is that of all of them; the time
- * to measure it is not counted. Seconds are of processor time, and differ from run to run; losses by update do not.
+ * The same network, from the same first weights, learns the same digits by each. The loss is that of all of them; the
+ * time to measure it is not counted. Seconds are of processor time, and differ from run to run; losses by update do
+ * not.
  *
  *     13_batch_sizes --plot batches.svg      loss by update and by second */
 #include <nn/nn.h>

@@ -1,15 +1,15 @@
 /* 14_width_and_depth: how well a network of a given size can follow a function.
  *
- * One hidden layer is enough to approximate any continuous function, if it is wide enough; that says nothing of how wide,
- * nor of whether training finds the weights. Here the function is
+ * One hidden layer is enough to approximate any continuous function, if it is wide enough; that says nothing of how
+ * wide, nor of whether training finds the weights. Here the function is
  *
  *     f(x) = sin(x) + 0.3 sin(5 x)        x in [-3, 3]
  *
  * and tanh networks of ever more hidden units learn it: first all units in one layer, then networks of two and three
- * layers of about the same sizes. All have the same samples, steps and rule (Adam), and each runs from three seeds; the
- * best and the worst are given: the root mean square error on points between the samples. Width helps at first, and then
- * training does not find what the extra units could do; depth, whose layers bend what is bent already, gets further with
- * the same number of parameters.
+ * layers of about the same sizes. All have the same samples, steps and rule (Adam), and each runs from three seeds;
+ * the best and the worst are given: the root mean square error on points between the samples. Width helps at first,
+ * and then training does not find what the extra units could do; depth, whose layers bend what is bent already, gets
+ * further with the same number of parameters.
  *
  *     14_width_and_depth --plot width.svg      the function, and what three of them make of it */
 #include <nn/nn.h>

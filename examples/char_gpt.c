@@ -5,10 +5,10 @@
  *     char_gpt --load my.safetensors --steps 0 --prompt "It was" --temperature 0.5
  *     char_gpt --checkpoint run.safetensors          killed at any moment, the same command goes on
  *
- * The network sees a window of the text at once. Causal attention lets each position look back at all before it, and no
- * further: so one pass answers for every position what comes next, and training takes as many lessons from it. Read main
- * first, then char_gpt_new; what is not about this network is in support/char_run.h, and its training loop in
- * support/char_training.c. */
+ * The network sees a window of the text at once. Causal attention lets each position look back at all before it, and
+ * no further: so one pass answers for every position what comes next, and training takes as many lessons from it.
+ * Read main first, then char_gpt_new; what is not about this network is in support/char_run.h, and its training loop
+ * in support/char_training.c. */
 #include <nn/nn.h>
 
 #include "support/char_run.h"

@@ -5,9 +5,10 @@
  *     char_lstm --load my.safetensors --steps 0 --prompt "It was" --temperature 0.5
  *     char_lstm --checkpoint run.safetensors          killed at any moment, the same command goes on
  *
- * The network reads a character, changes its state, and says what the next one might be. The state is all that it knows of
- * what it has read; it is carried from one piece of the text to the next. Read main first, then char_lstm_forward; what is
- * not about this network is in support/char_run.h, and its training loop in support/char_training.c. */
+ * The network reads a character, changes its state, and says what the next one might be. The state is all that it
+ * knows of what it has read; it is carried from one piece of the text to the next. Read main first, then
+ * char_lstm_forward; what is not about this network is in support/char_run.h, and its training loop in
+ * support/char_training.c. */
 #include <nn/nn.h>
 
 #include "support/char_run.h"

@@ -20,10 +20,10 @@ AG_BEGIN_DECLS
 
 /* ---- collation -------------------------------------------------------------------------------------------- */
 
-/** Samples put together: samples[0 .. n), which have the numbers index[0 .. n) in their source. *batch holds what an earlier
- *  batch of the same number of samples left, or zeros: a tensor is filled again (nn_tensor_reuse) or replaced by a new
- *  one. What is replaced is freed by the caller, never by the function, on failure too. The samples' own tensors are not
- *  to be kept. `error` is never NULL. May be called from a second thread, as a source. */
+/** Samples put together: samples[0 .. n), which have the numbers index[0 .. n) in their source. *batch holds what an
+ *  earlier batch of the same number of samples left, or zeros: a tensor is filled again (nn_tensor_reuse) or replaced
+ *  by a new one. What is replaced is freed by the caller, never by the function, on failure too. The samples' own
+ *  tensors are not to be kept. `error` is never NULL. May be called from a second thread, as a source. */
 typedef ag_status nn_collate(void *user, const nn_sample *samples, const int64_t *index, int64_t n,
                              nn_sample *batch, ag_error *error);
 /** `old`, if it is of this type and shape; or else a new tensor, of zeros. NULL `old`: a new one. `old` is never freed.
@@ -45,8 +45,8 @@ typedef struct nn_padding {
  *  lengths; nn_recurrent_run takes ag_tensor_data of it. `user` NULL: zeros, time first.
  *  Shapes: samples: x (t, ...), y (t, ...) or () or NULL, no more; batch: x, y (T, n, ...), or (n, T, ...) with
  *          batch_first; y (n) of labels (); more[0] (n) i64, T the largest t
- *  Errors: as nn_collate_stack, with the lengths free; AG_ERROR_SHAPE (x of rank 0, a y as long as no x), AG_ERROR_VALUE
- *          (a sample has more) */
+ *  Errors: as nn_collate_stack, with the lengths free; AG_ERROR_SHAPE (x of rank 0, a y as long as no x),
+ *          AG_ERROR_VALUE (a sample has more) */
 NN_API ag_status nn_collate_pad(void *user, const nn_sample *samples, const int64_t *index, int64_t n,
                                 nn_sample *batch, ag_error *error);
 
@@ -88,8 +88,8 @@ NN_API void nn_batcher_free(nn_batcher *b);
  *  nn_batcher_next gives its first batch.
  *  Edges: orders repeat after 2^24 epochs */
 NN_API void nn_batcher_start(nn_batcher *b, int64_t epoch);
-/** The next batch. False at the end of the epoch, or where a batch could not be made (nn_batcher_status), and then until
- *  nn_batcher_start; *x and *y are left as they are. `y` may be NULL where labels are not wanted.
+/** The next batch. False at the end of the epoch, or where a batch could not be made (nn_batcher_status), and then
+ *  until nn_batcher_start; *x and *y are left as they are. `y` may be NULL where labels are not wanted.
  *  Shapes: *x (m, ...); *y (m, ...), or NULL when there is none; m is the batch size, or what is left of the epoch.
  *          Otherwise with a collation of one's own */
 NN_API bool nn_batcher_next(nn_batcher *b, ag_tensor **x, ag_tensor **y);

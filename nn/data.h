@@ -1,7 +1,7 @@
 /* data: labelled samples in memory, read from files or drawn.
  *
- * An nn_dataset is what most readers and generators give: see csv.h and images.h, too. Batches of it are made by batch.h;
- * samples that are read or computed only when they are asked for are a source (source.h). */
+ * An nn_dataset is what most readers and generators give: see csv.h and images.h, too. Batches of it are made by
+ * batch.h; samples that are read or computed only when they are asked for are a source (source.h). */
 #ifndef NN_DATA_H
 #define NN_DATA_H
 

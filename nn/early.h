@@ -7,8 +7,9 @@
  *     ...
  *     nn_early_restore(early);                              whatever came after them
  *
- * nn_fit does this by itself. What it remembers belongs to the run: give it an nn_early of one's own, and the checkpoint
- * the same one, and a run that goes on stops where it would have stopped, with the weights that it would have had. */
+ * nn_fit does this by itself. What it remembers belongs to the run: give it an nn_early of one's own, and the
+ * checkpoint the same one, and a run that goes on stops where it would have stopped, with the weights that it would
+ * have had. */
 #ifndef NN_EARLY_H
 #define NN_EARLY_H
 
@@ -24,8 +25,8 @@ typedef struct nn_early nn_early;
  *  Memory: a copy of all parameters and buffers */
 NN_API nn_early *nn_early_new(nn_params *params, ag_error *error);
 NN_API void nn_early_free(nn_early *e); /* accepts NULL */
-/** Tell it a number, the smaller the better. One that is below the least by more than `margin` becomes the least, and the
- *  parameters and buffers as they are now are kept; true then.
+/** Tell it a number, the smaller the better. One that is below the least by more than `margin` becomes the least, and
+ *  the parameters and buffers as they are now are kept; true then.
  *  Edges: NaN is never better, nor is infinity */
 NN_API bool nn_early_tell(nn_early *e, double x, double margin);
 /** The least number told; infinity: none. How many were told since. */

@@ -22,8 +22,8 @@ NN_API ag_tensor *nn_image_read(const char *path, ag_error *error);
  *  Errors: AG_ERROR_DTYPE, AG_ERROR_SHAPE, AG_ERROR_IO, AG_ERROR_MEMORY */
 NN_API ag_status nn_image_write(const char *path, const ag_tensor *x, ag_error *error) AG_WARN_UNUSED;
 
-/** Pictures of several classes, whose files are read when they are asked for: a source, of which a batcher makes batches.
- *  Everything belongs to it (nn_image_source_clear). */
+/** Pictures of several classes, whose files are read when they are asked for: a source, of which a batcher makes
+ *  batches. Everything belongs to it (nn_image_source_clear). */
 typedef struct nn_image_source {
     nn_source source;
     int64_t n; /* pictures */

@@ -90,9 +90,9 @@ NN_API nn_init nn_init_identity(void);
 
 /** Fill a tensor. Draws in f64 whatever the dtype, one draw an element (none for a constant, more where some are drawn
  *  again), so f32 and f64 networks start alike. A bound that an f32 rounds up to may be reached.
- *  Errors: AG_ERROR_DTYPE (not floating), AG_ERROR_VALUE (unknown kind, numbers not finite, b < a or b - a
- *          not finite for UNIFORM, a < 0 for HE_UNIFORM and HE_NORMAL, b < 0 for NORMAL, TRUNCATED and FAN_UNIFORM), and
- *          those of a kind. On error neither x nor the generator has changed. */
+ *  Errors: AG_ERROR_DTYPE (not floating), AG_ERROR_VALUE (unknown kind, numbers not finite, b < a or b - a not finite
+ *          for UNIFORM, a < 0 for HE_UNIFORM and HE_NORMAL, b < 0 for NORMAL, TRUNCATED and FAN_UNIFORM), and those
+ *          of a kind. On error neither x nor the generator has changed. */
 NN_API ag_status nn_init_fill(nn_init init, ag_tensor *x, ag_random *random, ag_error *error);
 
 AG_END_DECLS

@@ -74,8 +74,8 @@ typedef struct nn_regression {
 /** Add a batch: every element counts.
  *  Shapes: y (...) float, target (...) of the same shape
  *  Edges:  NaN stays
- *  Errors: AG_ERROR_SHAPE, AG_ERROR_DTYPE (y), AG_ERROR_FAILED (y failed or is stale), AG_ERROR_MEMORY. On error nothing
- *          is added
+ *  Errors: AG_ERROR_SHAPE, AG_ERROR_DTYPE (y), AG_ERROR_FAILED (y failed or is stale), AG_ERROR_MEMORY. On error
+ *          nothing is added
  *  Source: Welford 1962 (the spread) */
 NN_API ag_status nn_regression_add(nn_regression *r, ag_value y, const ag_tensor *target, ag_error *error);
 /** Mean absolute error, mean squared error and its root.

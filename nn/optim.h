@@ -180,9 +180,9 @@ typedef struct nn_lbfgs_options {
  *          torch.optim.LBFGS */
 NN_API nn_optim *nn_lbfgs(nn_params *params, double lr, const nn_lbfgs_options *options, ag_error *error);
 
-/** A rule of one's own: an operation (op.h) that makes of a parameter p, its gradient g and state what they are after a step.
- *  Its row is elementwise, and then works on many parameters at once and in place; or it is not, and sees each parameter
- *  by itself. */
+/** A rule of one's own: an operation (op.h) that makes of a parameter p, its gradient g and state what they are after
+ *  a step. Its row is elementwise, and then works on many parameters at once and in place; or it is not, and sees
+ *  each parameter by itself. */
 typedef struct nn_rule {
     const ag_op *op;          /* operands {p, g, state...}, results {p, state...}, of one shape and dtype; kept */
     const char *const *state; /* (state_count) its names in checkpoints; kept, not copied                */
@@ -191,8 +191,8 @@ typedef struct nn_rule {
     void (*attrs)(void *user, double lr, int64_t step, void *attrs);
     void *user;
 } nn_rule;
-/** An optimiser that follows it, and is one like the others: steps, schedules, groups (with rates alone), checkpoints. The
- *  row is registered (ag_op_register).
+/** An optimiser that follows it, and is one like the others: steps, schedules, groups (with rates alone),
+ *  checkpoints. The row is registered (ag_op_register).
  *  Shapes: operands are vectors, padding included: zeros, which zero gradients must leave zeros
  *  Errors: as all; AG_ERROR_VALUE also: what op takes, gives or has as attributes (at most 128 bytes) does not fit */
 NN_API nn_optim *nn_optim_of(nn_params *params, double lr, const nn_rule *rule, ag_error *error);
@@ -222,15 +222,15 @@ NN_API void nn_optim_zero_grad(nn_optim *o);
  *  0 or not finite is refused by nn_optim_step. */
 NN_API double nn_optim_lr(const nn_optim *o);
 NN_API void nn_optim_set_lr(nn_optim *o, double lr);
-/** The momentum of the next step, of parameters in no group: SGD's and RMSprop's momentum, beta1 of Adam and its like. NaN: the
- *  rule has none, as SGD that was made without. */
+/** The momentum of the next step, of parameters in no group: SGD's and RMSprop's momentum, beta1 of Adam and its
+ *  like. NaN: the rule has none, as SGD that was made without. */
 NN_API double nn_optim_momentum(const nn_optim *o);
 /** Set it, for all parameters, those in groups too, as schedules that cycle it do.
  *  Errors: AG_ERROR_STATE (the rule has none), AG_ERROR_VALUE (outside [0, 1)); nothing is changed */
 NN_API ag_status nn_optim_set_momentum(nn_optim *o, double momentum, ag_error *error);
-/** Go up instead of down, for an objective that should grow: a step reads -g for g, before any decay, which still shrinks
- *  the weights. The same as ag_backward of the negated objective. It holds for parameters in no group, and for groups
- *  that are added later. nn_fit asks for a loss, and watches it for its least: negate an objective there.
+/** Go up instead of down, for an objective that should grow: a step reads -g for g, before any decay, which still
+ *  shrinks the weights. The same as ag_backward of the negated objective. It holds for parameters in no group, and
+ *  for groups that are added later. nn_fit asks for a loss, and watches it for its least: negate an objective there.
  *  Errors: AG_ERROR_STATE (L-BFGS); nothing is changed */
 NN_API ag_status nn_optim_maximize(nn_optim *o, bool maximize, ag_error *error) AG_WARN_UNUSED;
 /** Updates done: steps that failed are not counted. */
@@ -270,8 +270,8 @@ NN_API double nn_optim_group_lr(const nn_optim *o, size_t group);
 NN_API size_t nn_optim_state_count(const nn_optim *o);
 NN_API const char *nn_optim_state_name(const nn_optim *o, size_t i);
 NN_API ag_tensor *nn_optim_state(const nn_optim *o, size_t i);
-/** The other half: numbers that change as it steps, "steps" and "lr" first, then "momentum", what its rule counts and the
- *  groups' "group.1.lr_scale" and so on. Tensors and numbers restored into an optimiser made alike, it goes on as
+/** The other half: numbers that change as it steps, "steps" and "lr" first, then "momentum", what its rule counts and
+ *  the groups' "group.1.lr_scale" and so on. Tensors and numbers restored into an optimiser made alike, it goes on as
  *  the first would have, to the bit.
  *  Edges:  name NULL and number NaN past the last
  *  Errors: AG_ERROR_INDEX, AG_ERROR_VALUE (not a number that it could have); nothing is changed */

@@ -50,8 +50,8 @@ NN_API void nn_params_zero_grad(nn_params *p);
 /** AG_OK, or AG_ERROR_STATE with a message naming the first parameter whose gradient is invalid. */
 NN_API ag_status nn_params_grad_status(const nn_params *p, ag_error *error);
 
-/** Save all parameters and buffers under their names to a safetensors file at `path`; metadata as in ag_safetensors_write
- *  (NULL: none). The old file stands until the new one is whole.
+/** Save all parameters and buffers under their names to a safetensors file at `path`; metadata as in
+ *  ag_safetensors_write (NULL: none). The old file stands until the new one is whole.
  *  Errors: those of ag_safetensors_write */
 NN_API ag_status nn_params_save(const nn_params *p, const char *path, const char *const *metadata,
                                 ag_error *error) AG_WARN_UNUSED;

@@ -5,9 +5,9 @@
  *     const nn_chart chart = {.title = "Loss", .x = {.name = "epoch"}, .curves = curves, .n = 2};
  *     ag_status status = nn_picture_write("loss.svg", &(nn_picture){.charts = &chart, .n_charts = 1}, &error);
  *
- * Curves differ in colour, dash and mark, so that they can be told apart by those who see few colours, and in black and
- * white. The same picture gives the same look everywhere: no font need be installed for texts in ASCII. Drawn by cairo; a
- * build without it refuses. */
+ * Curves differ in colour, dash and mark, so that they can be told apart by those who see few colours, and in black
+ * and white. The same picture gives the same look everywhere: no font need be installed for texts in ASCII. Drawn by
+ * cairo; a build without it refuses. */
 #ifndef NN_PICTURE_H
 #define NN_PICTURE_H
 
@@ -41,8 +41,8 @@ typedef struct nn_axis {
     bool whole; /* ticks at whole numbers only    */
 } nn_axis;
 
-/** Numbers over a part of the plane, as colours behind the curves: 0 is that of colour 1, 1/2 white, 1 that of colour 2,
- *  with a line where 1/2 is crossed. The chart shows this part. */
+/** Numbers over a part of the plane, as colours behind the curves: 0 is that of colour 1, 1/2 white, 1 that of
+ *  colour 2, with a line where 1/2 is crossed. The chart shows this part. */
 typedef struct nn_field {
     const double *value; /* (rows, columns), each at the centre of its cell; row 0 is the top */
     int64_t columns, rows;
@@ -78,10 +78,10 @@ typedef struct nn_picture {
 
 /** Draw it, durably: the old file stands until the new one is whole.
  *  Edges:  a chart without points has axes from 0 to 1
- *  Errors: AG_ERROR_VALUE (the name ends neither in .png nor in .svg; a count below 0, or a list that is missing; a colour
- *          or dash that there is not; a field without extent; a field or images without cells, or of more than 4,096 in a
- *          row or column), AG_ERROR_UNSUPPORTED (a build without cairo), AG_ERROR_LIMIT (more than 5,000 points wide or
- *          high), AG_ERROR_IO, AG_ERROR_MEMORY
+ *  Errors: AG_ERROR_VALUE (the name ends neither in .png nor in .svg; a count below 0, or a list that is missing; a
+ *          colour or dash that there is not; a field without extent; a field or images without cells, or of more than
+ *          4,096 in a row or column), AG_ERROR_UNSUPPORTED (a build without cairo), AG_ERROR_LIMIT (more than 5,000
+ *          points wide or high), AG_ERROR_IO, AG_ERROR_MEMORY
  *  Memory: the file */
 NN_API ag_status nn_picture_write(const char *path, const nn_picture *p, ag_error *error) AG_WARN_UNUSED;
 /** Whether a picture can be written there, to be asked before the work that it will show.

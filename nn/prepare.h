@@ -27,8 +27,8 @@ typedef struct nn_normalizer {
 /** Take them from the rows of x, in two passes and in f64. The standard deviation is the population's (1/n); a
  *  feature that is the same in every row gets 1, and so becomes 0.
  *  Shapes: x (n, ...) float, n at least 1
- *  Errors: AG_ERROR_SHAPE (rank 0, or no rows), AG_ERROR_DTYPE, AG_ERROR_NONFINITE (names the first bad row and feature),
- *          AG_ERROR_MEMORY. On error *out is empty */
+ *  Errors: AG_ERROR_SHAPE (rank 0, or no rows), AG_ERROR_DTYPE, AG_ERROR_NONFINITE (names the first bad row and
+ *          feature), AG_ERROR_MEMORY. On error *out is empty */
 NN_API ag_status nn_normalizer_fit(const ag_tensor *x, nn_normalizer *out, ag_error *error) AG_WARN_UNUSED;
 /** x := (x - mean) / std, in place.
  *  Shapes: x (m, ...) float, with as many elements a row as were fitted

@@ -69,8 +69,8 @@ NN_API nn_schedule nn_schedule_linear(double lr, double from, double to, int64_t
  *  Edges:  where share times length is below 1, there is no way up: step 0 is on the way down already
  *  Source: Smith and Topin 2018; constants as in torch.optim.lr_scheduler.OneCycleLR */
 NN_API nn_schedule nn_schedule_one_cycle(double high, int64_t length);
-/** The same with the momentum going the other way: from `highest` down to `least` while the rate rises, and back. PyTorch's
- *  OneCycleLR has 0.85 and 0.95. */
+/** The same with the momentum going the other way: from `highest` down to `least` while the rate rises, and back.
+ *  PyTorch's OneCycleLR has 0.85 and 0.95. */
 NN_API nn_schedule nn_schedule_one_cycle_momentum(double high, int64_t length, double least, double highest);
 /** `steps` steps in a straight line from `from` times the schedule's first rate to that rate, then the schedule
  *  from its step 0. */
@@ -84,8 +84,8 @@ NN_API double nn_schedule_at(const nn_schedule *s, int64_t t);
 /** The momentum of step t: Adam's beta1, SGD's momentum. During a warm-up it is that of step 0.
  *  Edges: NaN for a schedule that leaves it alone, and where nn_schedule_at gives NaN */
 NN_API double nn_schedule_momentum_at(const nn_schedule *s, int64_t t);
-/** nn_optim_set_lr to the rate of its next step, and nn_optim_set_momentum to the momentum, where the schedule has one and the
- *  rule keeps one. */
+/** nn_optim_set_lr to the rate of its next step, and nn_optim_set_momentum to the momentum, where the schedule has
+ *  one and the rule keeps one. */
 NN_API void nn_schedule_apply(const nn_schedule *s, nn_optim *o);
 
 /** Reduce the rate where a measured number has stopped to improve; PyTorch's definition. A zeroed struct is

@@ -1,7 +1,7 @@
 /* summary: one pass, and whose record is whose.
  *
- * nn_forward opens a scope of the module's name, so the scopes of a recorded graph repeat the tree: a scope belongs to the
- * child that has its name, or, where a layer opened one for itself, to the module of the scope around it. */
+ * nn_forward opens a scope of the module's name, so the scopes of a recorded graph repeat the tree: a scope belongs
+ * to the child that has its name, or, where a layer opened one for itself, to the module of the scope around it. */
 #include "summary.h"
 
 #include "module_impl.h"

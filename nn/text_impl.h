@@ -1,5 +1,5 @@
-/* text_impl: texts put together piece by piece - one that grows, for files that are written whole, and one in the caller's
- * room, for tables. Internal. */
+/* text_impl: texts put together piece by piece - one that grows, for files that are written whole, and one in the
+ * caller's room, for tables. Internal. */
 #ifndef NNX_TEXT_IMPL_H
 #define NNX_TEXT_IMPL_H
 

@@ -3,15 +3,20 @@
  *     nn_history history = {0};
  *     nn_top_k top = {.k = 1};
  *     const nn_metric metric = nn_metric_top_k("accuracy", &top);
- *     ag_status status = nn_fit(net, params, optimiser,
- *                               &(nn_fit_options){.train = &train, .validation = &test, .loss = nn_cross_entropy,
- *                                                 .epochs = 20, .metrics = &metric, .metric_count = 1, .progress = stderr},
- *                               &history, &error);
+ *     const nn_fit_options options = {.train = &train,
+ *                                     .validation = &test,
+ *                                     .loss = nn_cross_entropy,
+ *                                     .epochs = 20,
+ *                                     .metrics = &metric,
+ *                                     .metric_count = 1,
+ *                                     .progress = stderr};
+ *     ag_status status = nn_fit(net, params, optimiser, &options, &history, &error);
+ *     nn_history_clear(&history);
  *
- * An epoch is a pure function of the weights and the optimiser before it, the seed, and its number: it draws its order and
- * its dropout from a stream of its own. So a checkpoint (checkpoint.h) after an epoch, and `first` to go on from, give the
- * bits of a run that never stopped; with early stopping, which looks further back, where `early` is in both. A loop of
- * one's own is as good, and not much longer: mark, forward, backward, rewind, step. */
+ * An epoch is a pure function of the weights and the optimiser before it, the seed, and its number: it draws its
+ * order and its dropout from a stream of its own. So a checkpoint (checkpoint.h) after an epoch, and `first` to go on
+ * from, give the bits of a run that never stopped; with early stopping, which looks further back, where `early` is in
+ * both. A loop of one's own is as good, and not much longer: mark, forward, backward, rewind, step. */
 #ifndef NN_TRAIN_H
 #define NN_TRAIN_H
 
@@ -46,8 +51,8 @@ NN_API nn_metric nn_metric_r2(const char *name, nn_regression *r);
 
 /** The loss of a batch: one element, a mean over its samples. nn_cross_entropy is one, nn_mse another. */
 typedef ag_value nn_fit_loss(ag_value y, ag_value target);
-/** The same with the options' `user`, and with all that the batch has (source.h): for a loss with class weights, of several
- *  parts, or of sequences that have an end.
+/** The same with the options' `user`, and with all that the batch has (source.h): for a loss with class weights, of
+ *  several parts, or of sequences that have an end.
  *
  *     static ag_value smoothed(void *user, ag_value y, ag_value target, const nn_sample *batch) {
  *         const ag_value weight = ag_constant(y.tape, user);      a tensor (C)
@@ -122,18 +127,17 @@ typedef struct nn_fit_options {
  *
  *  accumulate: gradients of several batches are put together as if these were one batch, each with the weight of its
  *  samples. An epoch's last step may have fewer; a callback that ends the run between steps drops what waits for one.
- *  skip_nonfinite: a batch whose loss is not finite, and a step whose gradients are not, are left out and counted in the
- *  history, and do not end the run. Buffers that such a pass moved (batch norm) stay moved.
+ *  skip_nonfinite: a batch whose loss is not finite, and a step whose gradients are not, are left out and counted in
+ *  the history, and do not end the run. Buffers that such a pass moved (batch norm) stay moved.
  *  ema: updated after every step, and in the weights' place for validation and where the best weights are kept, so that
  *  with patience the run ends with an average in the network; otherwise nn_ema_swap puts it there.
  *  Errors: AG_ERROR_VALUE (no network, params, optimiser, options, loss, history or data; no epochs; a batch, first,
- *          patience, prefetch, accumulate, margin or clip below 0; two losses; a set of data given twice; too many
- *          metrics, or one that lacks its name or a function; a history with other metrics; `early` of
- *          other parameters; a schedule that
- *          nn_schedule_check refuses; with drop_last, fewer samples than a batch), AG_ERROR_NONFINITE (a loss or, with
- *          clip_norm, the gradients are not finite; with skip_nonfinite: no batch of an epoch was left), AG_ERROR_STATE
- *          (the average is swapped in; L-BFGS, which evaluates a loss several times a step: nn_optim_step_with),
- *          AG_ERROR_MEMORY, those of nn_batcher_of and nn_batcher_status (names the sample), and those of the network,
+ *          patience, prefetch, accumulate, margin or clip below 0; two losses; a set of data that is empty, or given
+ *          twice; too many metrics, or one that lacks its name or a function; a history with other metrics; `early`
+ *          of other parameters; a schedule that nn_schedule_check refuses; with drop_last, fewer samples than a
+ *          batch), AG_ERROR_NONFINITE (a loss or, with clip_norm, the gradients are not finite; with skip_nonfinite:
+ *          no batch of an epoch was left), AG_ERROR_STATE (the average is swapped in; L-BFGS, which evaluates a loss
+ *          several times a step: nn_optim_step_with), AG_ERROR_MEMORY, those of nn_batcher_of and nn_batcher_status (names the sample), and those of the network,
  *          the loss, the metrics and nn_optim_step. The message names epoch and batch, counted from 1, as all that is
  *          shown. The epochs before stay in the history, and the weights as the last step left them
  *  Memory: a tape, batches (with prefetch several), and with patience a copy of weights and buffers */

@@ -1,6 +1,6 @@
-/* args: what stands behind an option, read strictly. Each function prints "program: --option: ..." to stderr and returns
- * false when the text is not exactly what is wanted: no blanks, no trailing characters, in range. Programs do not call
- * these: they have a table of their options (options.h). */
+/* args: what stands behind an option, read strictly. Each function prints "program: --option: ..." to stderr and
+ * returns false when the text is not exactly what is wanted: no blanks, no trailing characters, in range. Programs do
+ * not call these: they have a table of their options (options.h). */
 #ifndef EXAMPLES_SUPPORT_ARGS_H
 #define EXAMPLES_SUPPORT_ARGS_H
 

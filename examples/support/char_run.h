@@ -1,8 +1,9 @@
 /* char_run: what it takes to learn a text character by character, whichever network does it, and to write one.
  *
- * A program sets its defaults, makes the network and calls the functions below in their order. The network is one module,
- * from characters by number, x (B, T) i64, to logits (B, T, characters), y[b, t] for what stands behind x[b, t]. It may
- * remember between calls: then a batch goes on where the one before ended, and so does what is written. */
+ * A program sets its defaults, makes the network and calls the functions below in their order. The network is one
+ * module, from characters by number, x (B, T) i64, to logits (B, T, characters), y[b, t] for what stands behind
+ * x[b, t]. It may remember between calls: then a batch goes on where the one before ended, and so does what is
+ * written. */
 #ifndef EXAMPLES_SUPPORT_CHAR_RUN_H
 #define EXAMPLES_SUPPORT_CHAR_RUN_H
 
@@ -41,8 +42,8 @@ typedef struct char_run {
 
 /** The settings and the text, before there is a network: false: leave with *exit_status. */
 bool char_run_begin(char_run *r, int argc, char **argv, int *exit_status);
-/** The parameters of r->net, drawn, loaded or from the checkpoint, and all that trains them. A NULL net fails with the error
- *  that is in `error` already. */
+/** The parameters of r->net, drawn, loaded or from the checkpoint, and all that trains them. A NULL net fails with
+ *  the error that is in `error` already. */
 ag_status char_run_prepare(char_run *r, ag_error *error) AG_WARN_UNUSED;
 /** Train: stretches of steps, each with a line of the report, a measurement and a checkpoint (char_training.c). */
 ag_status char_run_train(char_run *r, ag_error *error) AG_WARN_UNUSED;

@@ -1,8 +1,8 @@
 /* char_training: the training loop of a run, what it measures, and its checkpoints; see char_run.h.
  *
- * It goes by stretches of set.every steps. A stretch is a pure function of the weights and the optimiser before it, of the
- * seed and its number: the network begins it without a memory, and its batches belong to its number. So a checkpoint
- * behind a stretch is all that it takes to go on. */
+ * It goes by stretches of set.every steps. A stretch is a pure function of the weights and the optimiser before it,
+ * of the seed and its number: the network begins it without a memory, and its batches belong to its number. So a
+ * checkpoint behind a stretch is all that it takes to go on. */
 #include "char_run.h"
 
 #include "interrupt.h"

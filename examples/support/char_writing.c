@@ -1,5 +1,5 @@
-/* char_writing: a network writes; see char_run.h. It is asked what comes next, one of its answers is drawn, and it reads
- * that as if it had stood there. */
+/* char_writing: a network writes; see char_run.h. It is asked what comes next, one of its answers is drawn, and it
+ * reads that as if it had stood there. */
 #include "char_run.h"
 
 #include "sampling.h"

@@ -1,5 +1,5 @@
-/* resume: what programs share that go on from a checkpoint - whether there is one, and what must be as it was: all that the
- * weights of a run depend on. */
+/* resume: what programs share that go on from a checkpoint - whether there is one, and what must be as it was: all
+ * that the weights of a run depend on. */
 #ifndef EXAMPLES_SUPPORT_RESUME_H
 #define EXAMPLES_SUPPORT_RESUME_H
 
@@ -9,7 +9,8 @@
 bool resume_possible(const char *path);
 
 enum { AGREED_MOST = 12, AGREED_SIZE = 96 };
-/** Begin with zeros. `word` has keys and values in turn and a NULL, as nn_checkpoint takes them. It may not be moved. */
+/** Begin with zeros. `word` has keys and values in turn and a NULL, as nn_checkpoint takes them. It may not
+ *  be moved. */
 typedef struct agreed {
     int n;
     char value[AGREED_MOST][AGREED_SIZE];

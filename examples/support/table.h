@@ -15,8 +15,8 @@ typedef struct table {
 
 /** `target` NULL: the last column.
  *  Errors: those of nn_csv_read, which name line and column; AG_ERROR_NAME (no such column: says which there are),
- *          AG_ERROR_VALUE (no column beside the target; the target is the same in every row; too few rows to train, to know
- *          when to stop, and to test) */
+ *          AG_ERROR_VALUE (no column beside the target; the target is the same in every row; too few rows to train,
+ *          to know when to stop, and to test) */
 ag_status table_read(const char *path, const char *target, table *t, ag_error *error) AG_WARN_UNUSED;
 /** Friedman's function of ten uniform numbers, five of which it does not look at, with normal noise:
  *      y = 10 sin(pi x1 x2) + 20 (x3 - 1/2)^2 + 10 x4 + 5 x5 + e

@@ -15,7 +15,8 @@ typedef struct text {
 } text;
 
 /** The characters of a file in UTF-8, without a byte order mark; NULL: the text in the program.
- *  Errors: AG_ERROR_IO, AG_ERROR_FORMAT (not UTF-8: says in which line), AG_ERROR_LIMIT (above 1 GiB), AG_ERROR_MEMORY */
+ *  Errors: AG_ERROR_IO, AG_ERROR_FORMAT (not UTF-8: says in which line), AG_ERROR_LIMIT (above 1 GiB),
+ *          AG_ERROR_MEMORY */
 ag_status text_read(const char *path, text *out, ag_error *error) AG_WARN_UNUSED;
 /** The same of n bytes in memory; `name` is for messages. */
 ag_status text_from(const char *bytes, size_t n, const char *name, text *out, ag_error *error) AG_WARN_UNUSED;

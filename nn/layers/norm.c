@@ -1,4 +1,5 @@
-/* norm: layer, RMS, group and instance normalisation. What they normalise is each sample's own: no state, training or not.
+/* norm: layer, RMS, group and instance normalisation. What they normalise is each sample's own: no state, training or
+ * not.
  * Not here: batch normalisation (batch_norm.c). */
 #include "norm.h"
 

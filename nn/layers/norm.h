@@ -1,5 +1,6 @@
 /* norm: normalisation layers: over features (layer, RMS), groups of channels, positions (instance), or the batch. Each
- * scales by a weight and shifts by a bias that begin as 1 and 0; instance normalisation only where that is asked for. */
+ * scales by a weight and shifts by a bias that begin as 1 and 0; instance normalisation only where that is asked
+ * for. */
 #ifndef NN_LAYERS_NORM_H
 #define NN_LAYERS_NORM_H
 
@@ -37,11 +38,11 @@ typedef struct nn_instance_norm_options {
     double eps;  /* 0: 1e-5           */
     bool affine; /* weight and bias   */
 } nn_instance_norm_options;
-/** Each channel of each sample over its positions, ag_instance_norm, in training and evaluation alike: there are no running
- *  statistics (PyTorch's default). Of signals.
+/** Each channel of each sample over its positions, ag_instance_norm, in training and evaluation alike: there are no
+ *  running statistics (PyTorch's default). Of signals.
  *  Shapes: x (N, channels, L), weight and bias (channels); y as x
- *  Errors: AG_ERROR_VALUE (channels below 1, eps below 0 or not finite), AG_ERROR_MEMORY. Of a pass: AG_ERROR_SHAPE (rank,
- *          channels; one position, whose variance says nothing), AG_ERROR_DTYPE
+ *  Errors: AG_ERROR_VALUE (channels below 1, eps below 0 or not finite), AG_ERROR_MEMORY. Of a pass: AG_ERROR_SHAPE
+ *          (rank, channels; one position, whose variance says nothing), AG_ERROR_DTYPE
  *  Source: Ulyanov, Vedaldi and Lempitsky 2016 */
 NN_API nn_module *nn_instance_norm1d(int64_t channels, const nn_instance_norm_options *options, ag_error *error);
 /** Of images.

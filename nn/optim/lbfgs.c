@@ -1,9 +1,9 @@
 /* lbfgs: minimisation of whole-batch losses by a quadratic model from the last gradients.
  *
- * A step is up to max_iterations of: a direction d = -H g from the pairs of past moves s and gradient changes y
- * (two loops over them); a length t along it that satisfies the strong Wolfe conditions; and the move
- * p = p0 + t d, a row of its own. Pairs lie in a ring of rows. Sums are f64 whatever the dtype, in an order that depends on
- * the length alone. A move that did not come to its end, because the loss failed, is taken back.
+ * A step is up to max_iterations of: a direction d = -H g from the pairs of past moves s and gradient changes y (two
+ * loops over them); a length t along it that satisfies the strong Wolfe conditions; and the move p = p0 + t d, a row
+ * of its own. Pairs lie in a ring of rows. Sums are f64 whatever the dtype, in an order that depends on the length
+ * alone. A move that did not come to its end, because the loss failed, is taken back.
  * Source: Nocedal and Wright, "Numerical optimization", 2nd edition, algorithms 7.4, 7.5, 3.5 and 3.6; Schmidt's
  * minFunc, whose constants and conditions for the end torch.optim.LBFGS has, and so this.
  * Not here: the search along d (lbfgs_search.c). */

@@ -68,8 +68,8 @@ bool nnx_is_beta(double x);
 /** The message of a constructor's refusal, under the name of the function; returns NULL. */
 nn_optim *nnx_optim_refuse(const char *function, const char *what, ag_error *error);
 
-/** Run the rule on one run: these tensors, in place, or through `result` (NULL: in place). The gradient is as it was when
- *  this returns; while the rule runs it has the other sign where c->maximize. */
+/** Run the rule on one run: these tensors, in place, or through `result` (NULL: in place). The gradient is as it was
+ *  when this returns; while the rule runs it has the other sign where c->maximize. */
 ag_status nnx_optim_run(const nn_optim *o, ag_tensor *slab, ag_tensor *gradient, ag_tensor *const *state,
                         ag_tensor *const *result, const nnx_constants *c, ag_error *error);
 

@@ -31,7 +31,8 @@ void nnx_write(nnx_canvas *c, double x, double y, double size, nnx_align align, 
 void nnx_write_upwards(nnx_canvas *c, double x, double y, double size, const char *text); /* centred */
 double nnx_write_width(nnx_canvas *c, double size, const char *text);
 
-/** Coloured cells as an image, enlarged without smoothing into a rectangle, or reduced. rgb: 0xrrggbb, (rows, columns). */
+/** Coloured cells as an image, enlarged without smoothing into a rectangle, or reduced. rgb: 0xrrggbb, (rows,
+ *  columns). */
 void nnx_cells(nnx_canvas *c, double x, double y, double width, double height, const uint32_t *rgb, int columns,
                int rows);
 

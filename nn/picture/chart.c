@@ -1,8 +1,8 @@
 /* chart: curves, marks and colours between two axes, and a legend below them.
  *
  * The colours are those that Okabe and Ito chose to be told apart by everyone ("Color universal design", 2008), but
- * for their yellow, which a white ground swallows; each comes with a mark of its own, and curves of one colour differ in
- * their dashes. Left out: what range is shown and where ticks stand (axis.c). */
+ * for their yellow, which a white ground swallows; each comes with a mark of its own, and curves of one colour differ
+ * in their dashes. Left out: what range is shown and where ticks stand (axis.c). */
 #include "axis_impl.h"
 #include "canvas_impl.h"
 
@@ -113,7 +113,7 @@ static void draw_marks(const frame *f, int64_t i) {
     }
 }
 
-/* ---- colours behind them ------------------------------------------------------------------------------------------ */
+/* ---- colours behind them ---------------------------------------------------------------------------------------- */
 
 /* Between white and a colour, channel by channel. */
 static uint32_t tint(uint32_t colour, double share) {
@@ -157,7 +157,7 @@ static ag_status draw_field(const frame *f, const nn_field *field, ag_error *err
     return AG_OK;
 }
 
-/* ---- axes and legend ---------------------------------------------------------------------------------------------- */
+/* ---- axes and legend -------------------------------------------------------------------------------------------- */
 
 static void draw_ticks(const frame *f) {
     const double bottom = f->top + f->height, right = f->left + WIDTH;
@@ -218,7 +218,7 @@ static int legend(nnx_canvas *to, const nn_chart *c, bool draw, double x, double
     return lines;
 }
 
-/* ---- the whole ---------------------------------------------------------------------------------------------------- */
+/* ---- the whole -------------------------------------------------------------------------------------------------- */
 
 static double below_axis(const nn_chart *c) { return TICKS_BELOW + (c->x.name ? NAME_BELOW : 0); }
 

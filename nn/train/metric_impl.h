@@ -4,8 +4,8 @@
 
 #include "../metric.h"
 
-/** Whether logits (B, classes) and target (B) belong together; classes 0: any number. The message begins with the name of
- *  the function.
+/** Whether logits (B, classes) and target (B) belong together; classes 0: any number. The message begins with the
+ *  name of the function.
  *  Errors: AG_ERROR_SHAPE, AG_ERROR_DTYPE, AG_ERROR_INDEX (names the first bad row), AG_ERROR_FAILED */
 ag_status nnx_labels_check(const char *function, ag_value logits, const ag_tensor *target, int64_t classes,
                            ag_error *error);

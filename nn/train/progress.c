@@ -2,8 +2,8 @@
  *
  *     epoch  3/20  45% [##########..............]  24/53  loss 0.1234  1:05 left
  *
- * A bar never wraps, since a line that does cannot be written over: on a narrow terminal it is shorter, then gone, then its text
- * is cut. It is wiped out by blanks, which every terminal understands.
+ * A bar never wraps, since a line that does cannot be written over: on a narrow terminal it is shorter, then gone,
+ * then its text is cut. It is wiped out by blanks, which every terminal understands.
  * Left out: colours, and anything that depends on the clock in lines that stay: logs of equal runs are equal. */
 #define _DEFAULT_SOURCE 1 /* ioctl, fileno, clock_gettime */
 
