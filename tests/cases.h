@@ -8,7 +8,7 @@
 #include <autograd/autograd.h>
 #include <jansson.h>
 
-enum { CASE_ARRAYS = 128, CASE_TEXT = 400 };
+enum { CASE_ARRAYS = 128, CASE_TEXT = 600 }; /* holds an ag_error's message, and some more */
 
 /** An array; `present` is false where the file has null. */
 typedef struct case_array {

@@ -105,7 +105,7 @@ enum { ATTEMPTS = 1000, OWN = 26, PROC = 40 };
  * of: that may be as long as the system allows. */
 static void name_temporary(agx_writer *w, int n) {
     char *own = w->temporary + strlen(w->temporary) - OWN;
-    snprintf(own, OWN + 1, ".gradus.tmp.%010lu.%03d", (unsigned long)getpid() % 10000000000UL, n % ATTEMPTS);
+    snprintf(own, OWN + 1, ".gradus.tmp.%010lu.%03u", (unsigned long)getpid() % 10000000000UL, (unsigned)n % ATTEMPTS);
 }
 
 static bool make_name(agx_writer *w) {
