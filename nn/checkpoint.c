@@ -168,7 +168,7 @@ static ag_status collect(list *l, const nn_checkpoint *c, ag_error *error) {
     if (c->early && !nn_early_is_of(c->early, c->params))
         return ag_fail(error, AG_ERROR_VALUE, "checkpoint: early stopping of other parameters");
     const size_t kept = nn_params_kept(c->params);
-    l->room = kept + (c->early ? kept : 0) + OTHERS;
+    l->room = kept + (c->early ? kept : 0) + (c->ema ? nn_ema_buffer_count(c->ema) : 0) + OTHERS;
     if (c->optim) l->room += nn_optim_state_count(c->optim) + nn_optim_number_count(c->optim);
     l->tensor = ag_alloc(l->room * sizeof *l->tensor); /* no overflow: more bytes than these exist */
     l->name = ag_alloc(l->room * sizeof *l->name);
@@ -181,6 +181,10 @@ static ag_status collect(list *l, const nn_checkpoint *c, ag_error *error) {
     }
     if (!status && c->optim) status = add_optim(l, c, error);
     if (!status && c->ema) status = add(l, "ema.", "average", nn_ema_state(c->ema), false, error);
+    for (size_t i = 0; !status && c->ema && i < nn_ema_buffer_count(c->ema); i++) {
+        ag_tensor *x = nn_ema_buffer(c->ema, i);
+        status = add(l, "ema.buffer.", ag_tensor_name(x), x, false, error);
+    }
     if (!status && c->schedule) status = add_schedule(l, c->schedule, error);
     if (!status && c->plateau) status = add_plateau(l, c->plateau, error);
     if (!status && c->early) status = add_early(l, c, error);

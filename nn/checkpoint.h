@@ -24,7 +24,7 @@ AG_BEGIN_DECLS
 typedef struct nn_checkpoint {
     nn_params *params;           /* "model.<path>", buffers too; needed                                    */
     nn_optim *optim;             /* "optim.<state>", "optim.number.<name>", "optim.groups"                 */
-    nn_ema *ema;                 /* "ema.average"; not swapped in                                          */
+    nn_ema *ema;                 /* "ema.average", "ema.buffer.<path>"; not swapped in                     */
     nn_schedule *schedule;       /* "schedule.real", "schedule.whole"                                      */
     nn_plateau *plateau;         /* "plateau.real", "plateau.whole"                                        */
     ag_random *random;           /* "random": of the tape, or any other                                    */

@@ -213,10 +213,54 @@ START_TEST(a_swap_of_many_blocks_is_exact) {
 }
 END_TEST
 
+/* Numbers: torch 1.13, torch.optim.swa_utils.AveragedModel of BatchNorm1d(2), use_buffers = True, in f64. */
+START_TEST(running_statistics_are_averaged_where_that_is_wished) {
+    static const double expected[2][2] = {{0.022298391959177044, 0.011414808010438184},
+                                          {0.9583242156352709, 0.9618774549559055}};
+    nn_module *m = nn_batch_norm1d(2, NULL, NULL);
+    nn_params *p = nn_params_new(m, AG_F64, 1, NULL);
+    nn_ema *e = nn_ema_new_with_buffers(p, 0.75, NULL), *plain = nn_ema_new(p, 0.75, NULL);
+    ck_assert_ptr_nonnull(e);
+    ag_tape *t = ag_tape_new(NULL);
+    nn_pass pass = {.tape = t, .training = true};
+    for (int s = 0; s < 3; s++) {
+        double x[6];
+        for (int i = 0; i < 6; i++) x[i] = sin(1.7 * i + s);
+        ck_assert(ag_ok(nn_forward(m, &pass, ag_array_constant(t, AG_F64, 2, (const int64_t[]){3, 2}, x))));
+        ck_assert_int_eq(nn_ema_update(e, NULL), AG_OK);
+        ck_assert_int_eq(nn_ema_update(plain, NULL), AG_OK);
+    }
+    ck_assert_uint_eq(nn_ema_buffer_count(plain), 0);
+    ck_assert_ptr_null(nn_ema_buffer(plain, 0));
+    ck_assert_uint_eq(nn_ema_buffer_count(e), 2); /* num_batches_tracked is a count */
+    ck_assert_str_eq(ag_tensor_name(nn_ema_buffer(e, 0)), "running_mean");
+    ck_assert_str_eq(ag_tensor_name(nn_ema_buffer(e, 1)), "running_var");
+    ck_assert_ptr_null(nn_ema_buffer(e, 2));
+    const ag_tensor *mean = nn_params_find(p, "running_mean"), *var = nn_params_find(p, "running_var");
+    const double last = ag_tensor_get(mean, 0);
+    nn_ema_swap(plain);
+    ck_assert_double_eq(ag_tensor_get(mean, 0), last);
+    nn_ema_swap(plain);
+    nn_ema_swap(e);
+    for (int i = 0; i < 2; i++) {
+        ck_assert_double_eq_tol(ag_tensor_get(mean, i), expected[0][i], 1e-15);
+        ck_assert_double_eq_tol(ag_tensor_get(var, i), expected[1][i], 1e-15);
+    }
+    ck_assert_double_eq(ag_tensor_get(nn_params_find(p, "num_batches_tracked"), 0), 3);
+    nn_ema_swap(e);
+    ck_assert_double_eq(ag_tensor_get(mean, 0), last);
+    ag_tape_free(t);
+    nn_ema_free(plain);
+    nn_ema_free(e);
+    nn_params_free(p);
+    nn_module_free(m);
+}
+END_TEST
+
 static nn_params *shared;
 static bool average(void) {
     ag_error error = {0};
-    nn_ema *e = nn_ema_new(shared, 0.5, &error);
+    nn_ema *e = nn_ema_new_with_buffers(shared, 0.5, &error);
     bool ok = e && nn_ema_update(e, &error) == AG_OK;
     if (!ok) ck_assert_int_eq(error.status, AG_ERROR_MEMORY);
     nn_ema_free(e);
@@ -237,6 +281,11 @@ START_TEST(an_impossible_average_is_refused_and_failed_allocations_leave_nothing
     shared = x.p;
     test_every_allocation(average);
     bench_free(&x);
+    nn_module *m = nn_batch_norm1d(2, NULL, NULL);
+    shared = nn_params_new(m, AG_F32, 1, NULL);
+    test_every_allocation(average);
+    nn_params_free(shared);
+    nn_module_free(m);
 }
 END_TEST
 
@@ -251,6 +300,7 @@ Suite *clip_suite(void) {
     tcase_add_test(tc, two_batches_scaled_by_a_half_are_their_mean);
     tcase_add_test(tc, bounds_that_make_no_sense_are_refused);
     tcase_add_test(tc, an_average_follows_and_is_swapped_in_and_out);
+    tcase_add_test(tc, running_statistics_are_averaged_where_that_is_wished);
     tcase_add_test(tc, a_swap_of_many_blocks_is_exact);
     tcase_add_test(tc, an_impossible_average_is_refused_and_failed_allocations_leave_nothing);
     suite_add_tcase(s, tc);

@@ -42,7 +42,7 @@ static run *run_new(int64_t hidden, ag_dtype dtype, rule which, const char *patt
     r->optim = which == ADAMW ? nn_adamw(r->params, 0.01, NULL, &error) : nn_sgd(r->params, 0.1, 0.9, &error);
     ck_assert_msg(r->optim != NULL, "%s", error.message);
     ck_assert_int_eq(nn_optim_group(r->optim, &(nn_group){.pattern = pattern, .lr_scale = 0.5}, &error), AG_OK);
-    r->ema = nn_ema_new(r->params, 0.9, &error);
+    r->ema = nn_ema_new_with_buffers(r->params, 0.9, &error);
     ck_assert_ptr_nonnull(r->ema);
     r->schedule = nn_schedule_one_cycle_momentum(0.02, 60, 0.85, 0.95);
     r->random = (ag_random){7, 0};
@@ -110,6 +110,8 @@ static bool same(const run *a, const run *b) {
                nn_optim_momentum(a->optim) == nn_optim_momentum(b->optim);
     for (size_t i = 0; i < nn_params_kept(a->params); i++)
         yes = yes && same_tensor(nn_params_keep(a->params, i), nn_params_keep(b->params, i));
+    for (size_t i = 0; i < nn_ema_buffer_count(a->ema); i++)
+        yes = yes && same_tensor(nn_ema_buffer(a->ema, i), nn_ema_buffer(b->ema, i));
     for (size_t i = 0; i < nn_optim_state_count(a->optim); i++)
         yes = yes && same_tensor(nn_optim_state(a->optim, i), nn_optim_state(b->optim, i));
     for (size_t i = 0; i < nn_optim_number_count(a->optim); i++)
