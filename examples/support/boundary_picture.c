@@ -2,7 +2,6 @@
 #include "boundary_picture.h"
 
 #include <math.h>
-#include <string.h>
 
 static size_t cells(const plane *p) { return (size_t)p->columns * (size_t)p->rows; }
 

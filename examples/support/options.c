@@ -11,7 +11,6 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 enum { HELP = OPTIONS_MOST + 1, NAME_WIDTH = 20 };
 

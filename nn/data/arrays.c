@@ -5,7 +5,6 @@
 #include "../file_impl.h"
 
 #include <stdio.h>
-#include <string.h>
 
 /* Whether what the file has is a dataset. */
 static ag_status check(const nn_dataset *d, const char *path, ag_error *error) {

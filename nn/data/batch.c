@@ -13,7 +13,6 @@
 #include "source_impl.h"
 
 #include <inttypes.h>
-#include <string.h>
 
 /* Where a batch goes. */
 typedef struct slot {

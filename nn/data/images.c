@@ -8,7 +8,6 @@
 #include "../file_impl.h"
 
 #include <inttypes.h>
-#include <string.h>
 
 typedef struct picture {
     const unsigned char *at, *end;

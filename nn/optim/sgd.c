@@ -9,8 +9,6 @@
  * momentum in deep learning", ICML 2013 (there lr multiplies g, not v). */
 #include "optim_impl.h"
 
-#include <math.h>
-
 typedef struct sgd_attrs {
     double lr, weight_decay, momentum, dampening;
     bool nesterov;

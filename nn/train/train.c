@@ -8,7 +8,6 @@
 #include "progress_impl.h"
 
 #include <math.h>
-#include <string.h>
 
 typedef struct fit {
     nn_module *net;
