@@ -1,4 +1,5 @@
-/* layers: the layers that come with nn. Each returns NULL on failure and says why in `error`. */
+/* layers: what most networks are made of, the everyday first. Each function makes a layer, an nn_module; on failure it
+ * returns NULL and says why in `error`. Convolutions, normalisation and so on have headers of their own (nn.h). */
 #ifndef NN_LAYERS_LAYERS_H
 #define NN_LAYERS_LAYERS_H
 
@@ -15,31 +16,6 @@ NN_API nn_module *nn_linear(int64_t n_in, int64_t n_out, ag_error *error);
  *  Errors: as nn_linear; an initialiser that makes no sense is refused by nn_params_new */
 NN_API nn_module *nn_linear_with(int64_t n_in, int64_t n_out, nn_init weight, bool has_bias, nn_init bias,
                                  ag_error *error);
-
-/** Two inputs, each output a bilinear form of them: z_o = x^T W_o y + b_o, ag_bilinear. Initialised as PyTorch's: all
- *  uniform in [-r, r), r = 1 / sqrt(n_x). As a layer of one input (nn_forward) it takes x and y one behind the other.
- *  Shapes: xy (..., n_x + n_y), weight (n_out, n_x, n_y), bias (n_out); z (..., n_out)
- *  Errors: as nn_linear; AG_ERROR_VALUE (n_x or n_y below 0). Of a pass: those of ag_bilinear, AG_ERROR_SHAPE (xy has
- *          another size) */
-NN_API nn_module *nn_bilinear(int64_t n_x, int64_t n_y, int64_t n_out, ag_error *error);
-/** The same with initialisers of one's own, as nn_linear_with. */
-NN_API nn_module *nn_bilinear_with(int64_t n_x, int64_t n_y, int64_t n_out, nn_init weight, bool has_bias,
-                                   nn_init bias, ag_error *error);
-/** Run one on its two inputs.
- *  Shapes: x (..., n_x), y (..., n_y) with the same leading dimensions; z (..., n_out)
- *  Errors: kept by the tape: AG_ERROR_VALUE (m is NULL, or no bilinear layer), and those of ag_bilinear */
-NN_API ag_value nn_bilinear_forward(nn_module *m, nn_pass *pass, ag_value x, ag_value y);
-
-/** A vector for each of `count` things, looked up by number, ag_embedding. The vectors begin as standard normal
- *  numbers, that of padding_idx as zeros; it is not trained, as its gradient is 0. AG_NO_PADDING: there is none; a
- *  negative one counts from the end.
- *  Shapes: x (...) i64 in [0, count), weight (count, size); y (..., size)
- *  Errors: AG_ERROR_INDEX (padding_idx), AG_ERROR_SHAPE (a size below 0, or too many elements), AG_ERROR_MEMORY. Of a
- *          pass: those of ag_embedding */
-NN_API nn_module *nn_embedding(int64_t count, int64_t size, int64_t padding_idx, ag_error *error);
-/** The same with an initialiser of one's own, which fills the row of the padding, too. */
-NN_API nn_module *nn_embedding_with(int64_t count, int64_t size, int64_t padding_idx, nn_init weight,
-                                    ag_error *error);
 
 /** The functions that a layer can apply to every element: the operations of those names (ops/elementwise.h), and x
  *  itself. The last three take a number. */
@@ -75,26 +51,12 @@ NN_API nn_module *nn_activation_layer_with(nn_activation kind, double number, ag
 /** "identity", "relu", ... "leaky_relu"; "unknown" for any other number. Static text, never NULL. */
 NN_API const char *nn_activation_name(nn_activation kind);
 
-/** Probabilities along an axis, ag_softmax; and their logarithms, ag_log_softmax.
- *  Shapes: x (...); y (...)
- *  Errors: AG_ERROR_MEMORY. Of a pass: those of the operation */
-NN_API nn_module *nn_softmax(int axis, ag_error *error);
-NN_API nn_module *nn_log_softmax(int axis, ag_error *error);
-
 /** Elements to zero with probability p while training, the others times 1 / (1 - p); otherwise, and for p = 0, x
  *  itself without a record.
  *  Shapes: x (...); y (...)
  *  Errors: AG_ERROR_VALUE (p outside [0, 1]), AG_ERROR_MEMORY
  *  Source: Srivastava and others 2014 */
 NN_API nn_module *nn_dropout(double p, ag_error *error);
-/** Whole channels to zero: what stands along the axes behind the second goes or stays together. Neighbouring positions
- *  of an image say nearly the same, so that dropping single ones would change little.
- *  Shapes: x (N, C, ...); y as x. For (N, C), and so for single features, it is nn_dropout
- *  Edges:  infinities and NaN in a dropped channel give NaN
- *  Errors: AG_ERROR_VALUE (p outside [0, 1]), AG_ERROR_MEMORY. Of a pass: AG_ERROR_SHAPE (rank below 2), and those of
- *          ag_dropout
- *  Source: Tompson and others 2015 */
-NN_API nn_module *nn_channel_dropout(double p, ag_error *error);
 
 /** Modules one after the other, named "0", "1", ... It owns them. nn_sequential takes ownership of all n even
  *  when it fails; a NULL among them makes it fail.
@@ -103,6 +65,41 @@ NN_API nn_module *nn_channel_dropout(double p, ag_error *error);
  *          already then stays), AG_ERROR_STATE (a module has a parent, and stays its parent's),
  *          AG_ERROR_MEMORY */
 NN_API nn_module *nn_sequential(nn_module *const *layers, int n, ag_error *error);
+
+/** A multi-layer perceptron: sizes[0] inputs, then n - 1 linear layers with `hidden` between them (none after
+ *  the last). A sequential: "0.weight", "2.weight", ... Weights: PyTorch's default, or `weight` when not NULL
+ *  (biases are then zero).
+ *  Shapes: sizes (n); x (..., sizes[0]); y (..., sizes[n - 1])
+ *  Errors: AG_ERROR_VALUE (n < 2, no list, or no such activation), AG_ERROR_SHAPE (a size, as nn_linear),
+ *          AG_ERROR_MEMORY */
+NN_API nn_module *nn_mlp(const int64_t *sizes, int n, nn_activation hidden, const nn_init *weight,
+                         ag_error *error);
+
+/** Probabilities along an axis, ag_softmax; and their logarithms, ag_log_softmax.
+ *  Shapes: x (...); y (...)
+ *  Errors: AG_ERROR_MEMORY. Of a pass: those of the operation */
+NN_API nn_module *nn_softmax(int axis, ag_error *error);
+NN_API nn_module *nn_log_softmax(int axis, ag_error *error);
+
+/** A vector for each of `count` things, looked up by number, ag_embedding. The vectors begin as standard normal
+ *  numbers, that of padding_idx as zeros; it is not trained, as its gradient is 0. AG_NO_PADDING: there is none; a
+ *  negative one counts from the end.
+ *  Shapes: x (...) i64 in [0, count), weight (count, size); y (..., size)
+ *  Errors: AG_ERROR_INDEX (padding_idx), AG_ERROR_SHAPE (a size below 0, or too many elements), AG_ERROR_MEMORY. Of a
+ *          pass: those of ag_embedding */
+NN_API nn_module *nn_embedding(int64_t count, int64_t size, int64_t padding_idx, ag_error *error);
+/** The same with an initialiser of one's own, which fills the row of the padding, too. */
+NN_API nn_module *nn_embedding_with(int64_t count, int64_t size, int64_t padding_idx, nn_init weight,
+                                    ag_error *error);
+
+/** Whole channels to zero: what stands along the axes behind the second goes or stays together. Neighbouring positions
+ *  of an image say nearly the same, so that dropping single ones would change little.
+ *  Shapes: x (N, C, ...); y as x. For (N, C), and so for single features, it is nn_dropout
+ *  Edges:  infinities and NaN in a dropped channel give NaN
+ *  Errors: AG_ERROR_VALUE (p outside [0, 1]), AG_ERROR_MEMORY. Of a pass: AG_ERROR_SHAPE (rank below 2), and those of
+ *          ag_dropout
+ *  Source: Tompson and others 2015 */
+NN_API nn_module *nn_channel_dropout(double p, ag_error *error);
 
 /** A body with a way around it: y = x + body(x). What the body need not learn is the identity. The body is the child
  *  "body", and owned even when it fails.
@@ -115,14 +112,19 @@ NN_API nn_module *nn_residual(nn_module *body, ag_error *error);
  *  Children "body" and "projection", in this order. */
 NN_API nn_module *nn_residual_projected(nn_module *body, nn_module *projection, ag_error *error);
 
-/** A multi-layer perceptron: sizes[0] inputs, then n - 1 linear layers with `hidden` between them (none after
- *  the last). A sequential: "0.weight", "2.weight", ... Weights: PyTorch's default, or `weight` when not NULL
- *  (biases are then zero).
- *  Shapes: sizes (n); x (..., sizes[0]); y (..., sizes[n - 1])
- *  Errors: AG_ERROR_VALUE (n < 2, no list, or no such activation), AG_ERROR_SHAPE (a size, as nn_linear),
- *          AG_ERROR_MEMORY */
-NN_API nn_module *nn_mlp(const int64_t *sizes, int n, nn_activation hidden, const nn_init *weight,
-                         ag_error *error);
+/** Two inputs, each output a bilinear form of them: z_o = x^T W_o y + b_o, ag_bilinear. Initialised as PyTorch's: all
+ *  uniform in [-r, r), r = 1 / sqrt(n_x). As a layer of one input (nn_forward) it takes x and y one behind the other.
+ *  Shapes: xy (..., n_x + n_y), weight (n_out, n_x, n_y), bias (n_out); z (..., n_out)
+ *  Errors: as nn_linear; AG_ERROR_VALUE (n_x or n_y below 0). Of a pass: those of ag_bilinear, AG_ERROR_SHAPE (xy has
+ *          another size) */
+NN_API nn_module *nn_bilinear(int64_t n_x, int64_t n_y, int64_t n_out, ag_error *error);
+/** The same with initialisers of one's own, as nn_linear_with. */
+NN_API nn_module *nn_bilinear_with(int64_t n_x, int64_t n_y, int64_t n_out, nn_init weight, bool has_bias,
+                                   nn_init bias, ag_error *error);
+/** Run one on its two inputs.
+ *  Shapes: x (..., n_x), y (..., n_y) with the same leading dimensions; z (..., n_out)
+ *  Errors: kept by the tape: AG_ERROR_VALUE (m is NULL, or no bilinear layer), and those of ag_bilinear */
+NN_API ag_value nn_bilinear_forward(nn_module *m, nn_pass *pass, ag_value x, ag_value y);
 
 AG_END_DECLS
 #endif
