@@ -1,4 +1,5 @@
-/* nn_support: what the tests of nn share - the loop that makes every allocation fail, reading values. */
+/* nn_support: what the tests of nn share - the loop that makes every allocation fail, reading values, a module that only
+ * holds parameters, gradients that no backward made. */
 #ifndef TESTS_NN_SUPPORT_H
 #define TESTS_NN_SUPPORT_H
 
@@ -33,6 +34,26 @@ static inline void test_every_allocation(bool (*attempt)(void)) {
 static inline void test_read(ag_value x, double *values, int64_t n) {
     ck_assert_msg(ag_ok(x), "%s", ag_tape_message(x.tape));
     ck_assert_int_eq(ag_read_f64(x, values, n), AG_OK);
+}
+
+static inline ag_value test_pass_on(nn_module *m, nn_pass *pass, ag_value x) {
+    (void)m, (void)pass;
+    return x;
+}
+/** A module that computes nothing, to declare parameters in. */
+static inline nn_module *test_box(void) {
+    nn_module *m = nn_module_new(sizeof *m, "box", test_pass_on, NULL);
+    ck_assert_ptr_nonnull(m);
+    return m;
+}
+
+/** Element i of the gradient of x, f32 or f64. */
+static inline void test_set_grad(ag_tensor *x, int64_t i, double value) {
+    void *g = ag_tensor_grad_write(x);
+    if (ag_tensor_meta(x)->dtype == AG_F32)
+        ((float *)g)[i] = (float)value;
+    else
+        ((double *)g)[i] = value;
 }
 
 #endif

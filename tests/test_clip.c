@@ -3,11 +3,6 @@
 
 #include <math.h>
 
-static ag_value same(nn_module *m, nn_pass *pass, ag_value x) {
-    (void)m, (void)pass;
-    return x;
-}
-
 /* Parameters a (3) and b (2), all elements 1. */
 typedef struct bench {
     nn_module *m;
@@ -17,7 +12,7 @@ typedef struct bench {
 
 static bench bench_new(ag_dtype dtype) {
     const int64_t three = 3, two = 2;
-    bench x = {.m = nn_module_new(sizeof *x.m, "box", same, NULL)};
+    bench x = {.m = test_box()};
     ck_assert_ptr_nonnull(nn_module_param(x.m, "a", 1, &three, nn_init_constant(1), NULL));
     ck_assert_ptr_nonnull(nn_module_param(x.m, "b", 1, &two, nn_init_constant(1), NULL));
     x.p = nn_params_new(x.m, dtype, 1, NULL);
@@ -33,13 +28,7 @@ static void bench_free(bench *x) {
 }
 
 static void set_grad(ag_tensor *x, const double *value) {
-    void *g = ag_tensor_grad_write(x);
-    for (int64_t i = 0; i < ag_tensor_count(x); i++) {
-        if (ag_tensor_meta(x)->dtype == AG_F32)
-            ((float *)g)[i] = (float)value[i];
-        else
-            ((double *)g)[i] = value[i];
-    }
+    for (int64_t i = 0; i < ag_tensor_count(x); i++) test_set_grad(x, i, value[i]);
 }
 
 static double norm_of(bench *x, double order) {
@@ -195,7 +184,7 @@ END_TEST
 
 START_TEST(a_swap_of_many_blocks_is_exact) {
     const int64_t n = 2500; /* 20000 bytes */
-    nn_module *m = nn_module_new(sizeof *m, "box", same, NULL);
+    nn_module *m = test_box();
     ck_assert_ptr_nonnull(nn_module_param(m, "a", 1, &n, nn_init_normal(0, 1), NULL));
     nn_params *p = nn_params_new(m, AG_F64, 1, NULL);
     ag_tensor *a = nn_params_find(p, "a");

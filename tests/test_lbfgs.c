@@ -3,11 +3,6 @@
 
 #include <math.h>
 
-static ag_value same(nn_module *m, nn_pass *pass, ag_value x) {
-    (void)m, (void)pass;
-    return x;
-}
-
 /* One parameter x (n) and a loss with its gradient by hand, which counts its calls and can fail. */
 typedef struct task {
     nn_module *m;
@@ -51,19 +46,13 @@ static ag_status loss(void *user, double *value, ag_error *error) {
     (void)ag_tensor_read_f64(t->x, x, n);
     nn_params_zero_grad(t->p);
     *value = t->f(x, g);
-    void *gradient = ag_tensor_grad_write(t->x);
-    for (int64_t i = 0; i < n; i++) {
-        if (ag_tensor_meta(t->x)->dtype == AG_F32)
-            ((float *)gradient)[i] = (float)g[i];
-        else
-            ((double *)gradient)[i] = g[i];
-    }
+    for (int64_t i = 0; i < n; i++) test_set_grad(t->x, i, g[i]);
     return AG_OK;
 }
 
 static task task_new(ag_dtype dtype, int64_t n, const double *start, double (*f)(const double *, double *),
                      double lr, const nn_lbfgs_options *options) {
-    task t = {.m = nn_module_new(sizeof *t.m, "box", same, NULL), .f = f};
+    task t = {.m = test_box(), .f = f};
     ck_assert_ptr_nonnull(nn_module_param(t.m, "x", 1, &n, nn_init_constant(0), NULL));
     t.p = nn_params_new(t.m, dtype, 1, NULL);
     t.x = nn_params_find(t.p, "x");

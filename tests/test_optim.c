@@ -3,11 +3,6 @@
 
 #include <math.h>
 
-static ag_value same(nn_module *m, nn_pass *pass, ag_value x) {
-    (void)m, (void)pass;
-    return x;
-}
-
 /* A module with parameters a (3), b (2), all elements 1; 16 or 8 elements apart in the slab. */
 typedef struct bench {
     nn_module *m;
@@ -18,8 +13,7 @@ typedef struct bench {
 
 static bench bench_new(ag_dtype dtype) {
     const int64_t three = 3, two = 2;
-    bench x = {.m = nn_module_new(sizeof *x.m, "box", same, NULL)};
-    ck_assert_ptr_nonnull(x.m);
+    bench x = {.m = test_box()};
     ck_assert_ptr_nonnull(nn_module_param(x.m, "a", 1, &three, nn_init_constant(1), NULL));
     ck_assert_ptr_nonnull(nn_module_param(x.m, "b", 1, &two, nn_init_constant(1), NULL));
     x.p = nn_params_new(x.m, dtype, 1, NULL);
@@ -36,13 +30,7 @@ static void bench_free(bench *x) {
 }
 
 static void set_grad(ag_tensor *x, double value) {
-    void *g = ag_tensor_grad_write(x);
-    for (int64_t i = 0; i < ag_tensor_count(x); i++) {
-        if (ag_tensor_meta(x)->dtype == AG_F32)
-            ((float *)g)[i] = (float)value;
-        else
-            ((double *)g)[i] = value;
-    }
+    for (int64_t i = 0; i < ag_tensor_count(x); i++) test_set_grad(x, i, value);
 }
 
 static void step(bench *x) {

@@ -3,11 +3,6 @@
 
 #include <math.h>
 
-static ag_value same(nn_module *m, nn_pass *pass, ag_value x) {
-    (void)m, (void)pass;
-    return x;
-}
-
 /* Parameters a.weight (3), a.bias (2), b.weight (20), b.bias (2), all elements 1, gradients 1. */
 enum { PARAMS = 4 };
 typedef struct bench {
@@ -18,9 +13,9 @@ typedef struct bench {
 
 static bench bench_new(ag_dtype dtype) {
     const int64_t three = 3, two = 2, twenty = 20;
-    bench x = {.m = nn_module_new(sizeof *x.m, "box", same, NULL)};
+    bench x = {.m = test_box()};
     for (int k = 0; k < 2; k++) {
-        nn_module *child = nn_module_new(sizeof *child, "part", same, NULL);
+        nn_module *child = test_box();
         ck_assert_ptr_nonnull(
             nn_module_param(child, "weight", 1, k ? &twenty : &three, nn_init_constant(1), NULL));
         ck_assert_ptr_nonnull(nn_module_param(child, "bias", 1, &two, nn_init_constant(1), NULL));
@@ -40,13 +35,7 @@ static void bench_free(bench *x) {
 static void step(bench *x) {
     for (size_t i = 0; i < PARAMS; i++) {
         ag_tensor *t = nn_params_tensor(x->p, i);
-        void *g = ag_tensor_grad_write(t);
-        for (int64_t k = 0; k < ag_tensor_count(t); k++) {
-            if (ag_tensor_meta(t)->dtype == AG_F32)
-                ((float *)g)[k] = 1;
-            else
-                ((double *)g)[k] = 1;
-        }
+        for (int64_t k = 0; k < ag_tensor_count(t); k++) test_set_grad(t, k, 1);
     }
     ag_error error = {0};
     ck_assert_msg(nn_optim_step(x->o, &error) == AG_OK, "%s", error.message);

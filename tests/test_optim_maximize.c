@@ -4,11 +4,6 @@
 
 #include "support/folder.h"
 
-static ag_value same(nn_module *m, nn_pass *pass, ag_value x) {
-    (void)m, (void)pass;
-    return x;
-}
-
 typedef struct bench {
     nn_module *m;
     nn_params *p; /* "w" and "v", (2) each, from 1 and -1/2 */
@@ -17,7 +12,7 @@ typedef struct bench {
 
 static bench bench_new(ag_dtype dtype) {
     const int64_t two = 2;
-    bench x = {.m = nn_module_new(sizeof *x.m, "two", same, NULL)};
+    bench x = {.m = test_box()};
     ck_assert_ptr_nonnull(nn_module_param(x.m, "w", 1, &two, nn_init_constant(1), NULL));
     ck_assert_ptr_nonnull(nn_module_param(x.m, "v", 1, &two, nn_init_constant(1), NULL));
     x.p = nn_params_new(x.m, dtype, 1, NULL);
@@ -36,14 +31,7 @@ static void bench_free(bench *x) {
 static void set_gradient(bench *x, double sign) {
     for (size_t i = 0; i < 2; i++) {
         ag_tensor *t = nn_params_tensor(x->p, i);
-        void *g = ag_tensor_grad_write(t);
-        for (int k = 0; k < 2; k++) {
-            const double slope = sign * 2 * (k + 1) * (ag_tensor_get(t, k) - 0.25);
-            if (ag_tensor_meta(t)->dtype == AG_F32)
-                ((float *)g)[k] = (float)slope;
-            else
-                ((double *)g)[k] = slope;
-        }
+        for (int k = 0; k < 2; k++) test_set_grad(t, k, sign * 2 * (k + 1) * (ag_tensor_get(t, k) - 0.25));
     }
 }
 

@@ -104,11 +104,6 @@ static nn_optim *make(size_t k, nn_params *p, ag_error *e) {
     }
 }
 
-static ag_value same(nn_module *m, nn_pass *pass, ag_value x) {
-    (void)m, (void)pass;
-    return x;
-}
-
 /* A parameter x (4) at `start`, and y (2), which nothing reaches. */
 typedef struct task {
     nn_module *m;
@@ -119,7 +114,7 @@ typedef struct task {
 
 static task task_new(size_t k, ag_dtype dtype) {
     const int64_t n = N, two = 2;
-    task t = {.m = nn_module_new(sizeof *t.m, "box", same, NULL)};
+    task t = {.m = test_box()};
     ck_assert_ptr_nonnull(nn_module_param(t.m, "x", 1, &n, nn_init_constant(0), NULL));
     ck_assert_ptr_nonnull(nn_module_param(t.m, "y", 1, &two, nn_init_constant(0), NULL));
     t.p = nn_params_new(t.m, dtype, 1, NULL);
@@ -140,14 +135,9 @@ static void task_free(task *t) {
 
 /* A step along the objective's gradient: 2 a x + 4 b x^3. */
 static void step(task *t) {
-    double *wide = ag_tensor_grad_write(t->x);
-    float *narrow = (float *)wide;
     for (int i = 0; i < N; i++) {
-        const double x = ag_tensor_get(t->x, i), g = 2 * a[i] * x + 4 * b[i] * x * x * x;
-        if (ag_tensor_meta(t->x)->dtype == AG_F32)
-            narrow[i] = (float)g;
-        else
-            wide[i] = g;
+        const double x = ag_tensor_get(t->x, i);
+        test_set_grad(t->x, i, 2 * a[i] * x + 4 * b[i] * x * x * x);
     }
     ag_error error = {0};
     ck_assert_msg(nn_optim_step(t->o, &error) == AG_OK, "%s", error.message);

@@ -5,22 +5,11 @@
 
 #include <stdio.h>
 
-static ag_value same(nn_module *m, nn_pass *pass, ag_value x) {
-    (void)m, (void)pass;
-    return x;
-}
-
-static nn_module *box(void) {
-    nn_module *m = nn_module_new(sizeof *m, "box", same, NULL);
-    ck_assert_ptr_nonnull(m);
-    return m;
-}
-
 /* root { gain (); encoder { 0 { weight (3, 5), bias (3) }, 1 { weight (0) } } }, all elements 1 */
 static nn_module *tree(void) {
     static const int64_t matrix[] = {3, 5}, vector = 3, none = 0;
     const nn_init one = nn_init_constant(1);
-    nn_module *root = box(), *encoder = box(), *first = box(), *second = box();
+    nn_module *root = test_box(), *encoder = test_box(), *first = test_box(), *second = test_box();
     ck_assert_ptr_nonnull(nn_module_param(root, "gain", 0, NULL, one, NULL));
     ck_assert_ptr_nonnull(nn_module_param(first, "weight", 2, matrix, one, NULL));
     ck_assert_ptr_nonnull(nn_module_param(first, "bias", 1, &vector, one, NULL));
@@ -62,7 +51,7 @@ START_TEST(parameters_are_found_by_path_in_order_of_declaration) {
 END_TEST
 
 START_TEST(buffers_are_kept_and_saved_but_not_trained) {
-    nn_module *m = box();
+    nn_module *m = test_box();
     const int64_t three = 3;
     nn_param *mean = nn_module_buffer(m, "running_mean", AG_F32, 1, &three, 0.5, NULL);
     nn_param *gain = nn_module_param(m, "gain", 1, &three, nn_init_constant(1), NULL);
@@ -165,7 +154,7 @@ START_TEST(what_cannot_be_packed_is_refused_and_the_tree_is_as_it_was) {
     ck_assert_ptr_null(m->params->tensor);
     nn_module_free(m);
 
-    m = box();
+    m = test_box();
     const int64_t huge = INT64_MAX / 16;
     for (int i = 0; i < 3; i++) {
         const char name[] = {(char)('a' + i), '\0'};
@@ -189,7 +178,7 @@ START_TEST(a_constructor_that_failed_keeps_its_own_message) {
 END_TEST
 
 START_TEST(a_network_without_parameters_is_legal) {
-    nn_module *m = box();
+    nn_module *m = test_box();
     nn_params *p = packed(m, AG_F32);
     ck_assert_uint_eq(nn_params_count(p), 0);
     ck_assert_int_eq(nn_params_elements(p), 0);
@@ -246,7 +235,7 @@ START_TEST(the_same_seed_gives_the_same_start) {
 END_TEST
 
 START_TEST(a_thousand_parameters_keep_their_paths) {
-    nn_module *m = box();
+    nn_module *m = test_box();
     const int64_t n = 1;
     char name[32];
     for (int i = 0; i < 1000; i++) {
@@ -277,7 +266,7 @@ static bool pack_and_free(void) {
 }
 
 START_TEST(every_failed_allocation_is_reported_and_leaves_nothing) {
-    shared_tree = box();
+    shared_tree = test_box();
     const int64_t n = 3;
     char name[32];
     for (int i = 0; i < 200; i++) { /* so many that the table of paths grows, too */

@@ -222,10 +222,6 @@ START_TEST(a_schedule_that_makes_no_sense_gives_no_rate) {
 END_TEST
 
 /* An optimiser to set the rate of. */
-static ag_value same(nn_module *m, nn_pass *pass, ag_value x) {
-    (void)m, (void)pass;
-    return x;
-}
 typedef struct bench {
     nn_module *m;
     nn_params *p;
@@ -233,7 +229,7 @@ typedef struct bench {
 } bench;
 static bench bench_new(double lr) {
     const int64_t two = 2;
-    bench x = {.m = nn_module_new(sizeof *x.m, "box", same, NULL)};
+    bench x = {.m = test_box()};
     ck_assert_ptr_nonnull(nn_module_param(x.m, "a", 1, &two, nn_init_constant(1), NULL));
     x.p = nn_params_new(x.m, AG_F64, 1, NULL);
     x.o = nn_sgd(x.p, lr, 0, NULL);
