@@ -54,7 +54,8 @@ NN_API ag_status nn_history_metrics(nn_history *h, const char *const *name, size
  *  Errors: AG_ERROR_MEMORY; nothing is changed */
 NN_API ag_status nn_history_add(nn_history *h, const nn_epoch *e, ag_error *error) AG_WARN_UNUSED;
 /** A table for other programs: a line of names, then a line for each epoch; numbers with all their digits, an empty field
- *  for what there is not. The old file stands until the new one is whole.
+ *  for what there is not. Epochs have their numbers, from 0, where printed lines and curves count from 1. The old file
+ *  stands until the new one is whole.
  *  Errors: AG_ERROR_IO (with the reason), AG_ERROR_MEMORY
  *  Source: RFC 4180, with plain line ends */
 NN_API ag_status nn_history_csv(const nn_history *h, const char *path, ag_error *error) AG_WARN_UNUSED;

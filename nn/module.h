@@ -80,7 +80,8 @@ NN_API void *nn_module_free_null(nn_module *m);
 NN_API nn_param *nn_module_param(nn_module *m, const char *name, int rank, const int64_t *dim, nn_init init,
                                  ag_error *error);
 /** Declare state that is kept and saved with the parameters, but not trained: a running mean, a count. It begins with
- *  `value` throughout. dtype AG_I64, or a floating dtype: that of the parameters, whichever it is.
+ *  `value` throughout. dtype AG_I64, or a floating dtype: that of the parameters, whichever it is. A layer writes it
+ *  through `tensor` (ag_tensor_write, ag_tensor_set): in training, and before nn_use in the same pass.
  *  Errors: as nn_module_param; AG_ERROR_DTYPE (neither floating nor i64) */
 NN_API nn_param *nn_module_buffer(nn_module *m, const char *name, ag_dtype dtype, int rank, const int64_t *dim,
                                   double value, ag_error *error);

@@ -123,7 +123,8 @@ typedef struct nn_fit_options {
 
 /** Train a network. The watched loss is that of validation, where there is a set, or else that of training. Epochs are
  *  appended to `history`. Steps that the optimiser did before count for the schedule. The sources of training and of
- *  validation may be one: they are never asked at the same time.
+ *  validation may be one: they are never asked at the same time. Samples of validation that are drawn are drawn alike in
+ *  every epoch, those of training anew.
  *
  *  accumulate: gradients of several batches are put together as if these were one batch, each with the weight of its
  *  samples. An epoch's last step may have fewer; a callback that ends the run between steps drops what waits for one.
