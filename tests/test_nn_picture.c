@@ -95,8 +95,34 @@ START_TEST(ticks_of_a_logarithmic_axis_are_powers) {
     ck_assert_str_eq(ticks_of_y(VALUES(1e-7, 10), NN_SCALE_LOG), "1e-7 1e-6 1e-5 0.0001 0.001 0.01 0.1 1 10");
     ck_assert_str_eq(ticks_of_y(VALUES(1e-20, 10), NN_SCALE_LOG), "1e-18 1e-15 1e-12 1e-9 1e-6 0.001 1");
     ck_assert_str_eq(ticks_of_y(VALUES(0.1, 1), NN_SCALE_LOG), "0.1 0.2 0.5 1");
-    ck_assert_str_eq(ticks_of_y(VALUES(5e-324, 1e300), NN_SCALE_LOG),
-                     "1e-312 1e-234 1e-156 1e-78 1 1e78 1e156 1e234");
+    ck_assert_str_eq(ticks_of_y(VALUES(1e-300, 1e300), NN_SCALE_LOG),
+                     "1e-300 1e-225 1e-150 1e-75 1 1e75 1e150 1e225 1e300");
+}
+END_TEST
+
+START_TEST(numbers_too_small_to_have_digits_are_left_out_or_nought) {
+    const double tiny[] = {5e-324, 1e-323, 1e-321}, mixed[] = {5e-324, 1, 10};
+    nnx_axis in_x, in_y;
+    ck_assert_str_eq(ticks_of_y(tiny, 3, NN_SCALE_LINEAR), "0 0.2 0.4 0.6 0.8 1");
+    ck_assert_str_eq(ticks_of_y(tiny, 3, NN_SCALE_AUTO), ticks_of_y(NULL, 0, NN_SCALE_LOG));
+    ck_assert_str_eq(ticks_of_y(tiny, 1, NN_SCALE_LOG), ticks_of_y(NULL, 0, NN_SCALE_LOG));
+    axes(line, mixed, 3, NN_SCALE_LOG, &in_x, &in_y);
+    ck_assert_double_eq(in_y.low, 0);
+    ck_assert(isnan(nnx_axis_place(&in_y, 5e-324)));
+    axes(line, (const double[]){1e-300, 1e300}, 2, NN_SCALE_LOG, &in_x, &in_y);
+    ck_assert_double_eq_tol(nnx_axis_place(&in_y, 1e-300), 0, 1e-9);
+    axes(tiny, line, 3, NN_SCALE_LINEAR, &in_x, &in_y);
+    ck_assert_double_eq(in_x.low, 0);
+    ck_assert_double_eq(in_x.high, 1);
+}
+END_TEST
+
+START_TEST(a_range_shorter_than_its_whole_steps_has_one) {
+    const double near[] = {1, 1 + 2e-9};
+    const nn_curve curve = {.x = line, .y = near, .n = 2};
+    nnx_axis in_x, in_y;
+    nnx_axes(&(nn_chart){.curves = &curve, .n = 1, .y.whole = true}, &in_x, &in_y);
+    ck_assert_str_eq(ticks(&in_y), "1 2");
 }
 END_TEST
 
@@ -222,6 +248,18 @@ START_TEST(a_picture_of_nothing_is_a_picture) {
 }
 END_TEST
 
+START_TEST(a_gallery_may_have_room_for_any_number_of_columns) {
+    static const float pixel[1] = {0.5F};
+    static const float *const one[] = {pixel};
+    ag_error error = {0};
+    if (!nnx_picture_possible) return;
+    const nn_gallery g = {.images = one, .n = 1, .height = 1, .width = 1, .columns = INT64_MAX};
+    ck_assert_int_eq(nn_picture_write(in_folder("p.svg"), &(nn_picture){.gallery = &g}, &error), AG_OK);
+    ck_assert_uint_gt(read_file(in_folder("p.svg"), file, sizeof file), 0);
+    ck_assert_ptr_nonnull(strstr(file, "viewBox=\"0 0 116 124\"")); /* that of one image */
+}
+END_TEST
+
 static ag_status refused(const nn_picture *p) {
     ag_error error = {0};
     const ag_status status = nn_picture_write(in_folder("p.svg"), p, &error);
@@ -254,6 +292,7 @@ START_TEST(what_makes_no_sense_is_refused_and_no_file_is_left) {
     ck_assert_int_eq(refused(CHART(.field = &(nn_field){value, 1, 5000, 0, 1, 0, 1})), AG_ERROR_VALUE);
     ck_assert_int_eq(refused(CHART(.field = &(nn_field){value, 1, 1, 1, 1, 0, 1})), AG_ERROR_VALUE);
     ck_assert_int_eq(refused(CHART(.field = &(nn_field){value, 1, 1, 0, 1, 0, NAN})), AG_ERROR_VALUE);
+    ck_assert_int_eq(refused(CHART(.field = &(nn_field){value, 1, 1, 0, 5e-324, 0, 1})), AG_ERROR_VALUE);
     ck_assert_int_eq(refused(GALLERY(.n = 1, .height = 2, .width = 3)), AG_ERROR_VALUE);
     ck_assert_int_eq(refused(GALLERY(.n = 3, .images = images, .width = 3)), AG_ERROR_VALUE);
     ck_assert_int_eq(refused(GALLERY(.n = 3, .images = images, .height = 5000, .width = 3)), AG_ERROR_VALUE);
@@ -384,12 +423,15 @@ Suite *nn_picture_suite(void) {
     tcase_add_test(tc, few_numbers_have_an_axis_too);
     tcase_add_test(tc, a_range_of_fifty_asks_for_a_logarithmic_axis);
     tcase_add_test(tc, ticks_of_a_logarithmic_axis_are_powers);
+    tcase_add_test(tc, numbers_too_small_to_have_digits_are_left_out_or_nought);
+    tcase_add_test(tc, a_range_shorter_than_its_whole_steps_has_one);
     tcase_add_test(tc, a_low_chart_has_fewer_ticks);
     tcase_add_test(tc, epochs_are_whole_and_the_axis_ends_with_them);
     tcase_add_test(tc, a_field_is_shown_from_edge_to_edge);
     tcase_add_test(tc, a_png_is_whole);
     tcase_add_test(tc, an_svg_is_whole_and_its_curves_differ_in_colour_and_dash);
     tcase_add_test(tc, a_picture_of_nothing_is_a_picture);
+    tcase_add_test(tc, a_gallery_may_have_room_for_any_number_of_columns);
     tcase_add_test(tc, what_makes_no_sense_is_refused_and_no_file_is_left);
     tcase_add_test(tc, a_name_is_refused_before_anything_is_drawn);
     tcase_add_test(tc, a_build_without_cairo_says_so);

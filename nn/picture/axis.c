@@ -9,6 +9,7 @@
 
 enum { WANTED = 6, WANTED_LOW = 3 }; /* ticks, about */
 static const double MOST = 1e300;    /* so that no range overflows                           */
+static const double LEAST = 1e-300;  /* so that none vanishes: powers of ten end soon below it */
 static const double ASKS_FOR_LOG = 50;
 
 /* ---- ranges --------------------------------------------------------------------------------------------------- */
@@ -17,7 +18,7 @@ typedef struct range {
     double low, high; /* low > high: nothing was seen */
 } range;
 
-static bool visible(double value, bool log) { return fabs(value) <= MOST && (!log || value > 0); }
+static bool visible(double value, bool log) { return fabs(value) <= MOST && (!log || value >= LEAST); }
 
 static void stretch(range *r, double value) {
     r->low = fmin(r->low, value);
@@ -45,8 +46,8 @@ static double round_step(double extent, int wanted, double least) {
 static range widen(range r, bool to_zero) {
     if (r.low > r.high) return (range){0, 1};
     const double size = fmax(fabs(r.low), fabs(r.high));
+    if (size < LEAST) return (range){0, 1};
     if (r.high - r.low > 1e-9 * size) return r;
-    if (size == 0) return (range){0, 1};
     if (to_zero) return (range){fmin(r.low, 0), fmax(r.high, 0)};
     const double room = fmax(0.5, 0.1 * size);
     return (range){r.low - room, r.high + room};
@@ -77,6 +78,7 @@ static void linear_y(nnx_axis *a, range r, int wanted, bool whole) {
     const double step = round_step(r.high - r.low, wanted, whole ? 1 : 0);
     a->low = step * floor(r.low / step + 1e-6);
     a->high = step * ceil(r.high / step - 1e-6);
+    if (a->high <= a->low) a->high = a->low + step; /* whole steps are longer than what is there */
     linear_ticks(a, step);
 }
 

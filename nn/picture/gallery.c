@@ -7,7 +7,7 @@ enum { LEFT = 24, TOP = 44, SIDE = 56, GAP = 12, CAPTION = 18, AFTER_NAME = 12 }
 enum { USUAL_COLUMNS = 12 };
 
 static int64_t columns_of(const nn_gallery *g) { return g->columns ? g->columns : USUAL_COLUMNS; }
-static int64_t rows_of(const nn_gallery *g) { return (g->n + columns_of(g) - 1) / columns_of(g); }
+static int64_t rows_of(const nn_gallery *g) { return g->n / columns_of(g) + (g->n % columns_of(g) > 0); }
 static double cell_width(const nn_gallery *g) { return fmax(8, SIDE * (double)g->width / (double)g->height); }
 
 /* Captions may be wider than what they stand below. */

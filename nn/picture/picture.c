@@ -7,6 +7,7 @@
 #include <string.h>
 
 enum { MOST_SIDE = 4096 };
+static const double LEAST_EXTENT = 1e-300; /* smaller ones have no steps */
 
 static bool ends_in(const char *text, const char *ending) {
     const size_t n = strlen(text), m = strlen(ending);
@@ -40,7 +41,8 @@ static const char *curve_fault(const nn_curve *c) {
 static const char *field_fault(const nn_field *f) {
     if (!f->value || f->columns < 1 || f->rows < 1 || f->columns > MOST_SIDE || f->rows > MOST_SIDE)
         return "a field without cells, or with too many";
-    return f->left < f->right && f->bottom < f->top && isfinite(f->right - f->left) && isfinite(f->top - f->bottom)
+    const double wide = f->right - f->left, high = f->top - f->bottom;
+    return wide >= LEAST_EXTENT && high >= LEAST_EXTENT && isfinite(wide) && isfinite(high)
                ? NULL
                : "a field without extent";
 }
