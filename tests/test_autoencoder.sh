@@ -72,6 +72,19 @@ expect 1 "images of 9 pixels are no squares whose sides can be halved twice" --d
     [ "$(row 4)$(row 5)" = " 0 0 0 0 255 255 255 255" ] || fail "the first image is not there: $(row 4)$(row 5)"
     echo "$(row 12) $(row 13)" | awk '{ exit !($1 < 60 && $4 < 60 && $5 > 195 && $8 > 195) }' ||
         fail "it is not made again: $(row 12) $(row 13)"
+
+    # fewer images held out than there are places: these stay empty
+    mkdir few
+    (cd few && write_pair train 4 && cp train-labels-idx1-ubyte t10k-labels-idx1-ubyte && {
+        # shellcheck disable=SC2059 # the formats are escapes
+        printf "\\000\\000\\010\\003$(octal 3)$(octal 4)$(octal 4)" && head -c 64 train-images-idx3-ubyte | tail -c 48
+    } >t10k-images-idx3-ubyte && {
+        # shellcheck disable=SC2059
+        printf "\\000\\000\\010\\001$(octal 3)" && printf '\000\001\000'
+    } >t10k-labels-idx1-ubyte)
+    expect 0 "drew pairs.pgm" --data few --bottleneck 2 --epochs 0 --picture pairs.pgm --walk walk.pgm
+    [ "$(wc -c <pairs.pgm)" -eq $((13 + 84 * 52)) ] || fail "with few images pairs.pgm has $(wc -c <pairs.pgm) bytes"
+
     if [ "$cairo" = with ]; then
         expect 0 "drew walk.svg" $small --epochs 2 --picture pairs.png --walk walk.svg --plot run.svg
         [ "$(head -c 4 pairs.png | tail -c 3)" = PNG ] || fail "pairs.png is no PNG"

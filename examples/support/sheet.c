@@ -39,7 +39,8 @@ static ag_status write_pgm(const char *path, const nn_gallery *g, ag_error *erro
     ag_tensor *sheet = ag_tensor_new(AG_F32, 3, dim, error);
     if (!sheet) return error->status;
     for (int64_t i = 0; i < ag_tensor_count(sheet); i++) ag_tensor_set(sheet, i, 0.8);
-    for (int64_t i = 0; i < g->n; i++) paste(g, i, sheet);
+    for (int64_t i = 0; i < g->n; i++)
+        if (g->images[i]) paste(g, i, sheet);
     const ag_status status = nn_image_write(path, sheet, error);
     ag_tensor_free(sheet);
     return status;
