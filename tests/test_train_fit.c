@@ -237,6 +237,22 @@ START_TEST(a_log_has_a_line_for_each_epoch) {
 END_TEST
 
 /* Long enough for the next batch's bar to be drawn. */
+static bool until(void *user, const nn_fit_state *now) { return now->epoch < *(const int64_t *)user; }
+
+START_TEST(a_callback_behind_the_last_epoch_has_stopped_nothing) {
+    for (int64_t last = 0; last < 3; last++) {
+        bench b = bench_new();
+        b.is.epochs = 3;
+        b.is.after_epoch = until;
+        b.is.user = &last;
+        fits(&b);
+        ck_assert_uint_eq(b.history.count, (size_t)last + 1);
+        ck_assert_int_eq(b.history.stopped, last < 2);
+        bench_free(&b);
+    }
+}
+END_TEST
+
 static bool rest(void *user, const nn_fit_state *now) {
     (void)user;
     if (now->batch == 3) usleep(150000);
@@ -526,6 +542,7 @@ END_TEST
 Suite *train_fit_suite(void) {
     Suite *s = suite_create("train_fit");
     TCase *tc = tcase_create("train_fit");
+    tcase_add_test(tc, a_callback_behind_the_last_epoch_has_stopped_nothing);
     tcase_add_test(tc, it_learns_and_the_history_says_so);
     tcase_add_test(tc, it_does_what_a_loop_by_hand_does);
     tcase_add_test(tc, the_same_seed_gives_the_same_bits_also_in_two_pieces);

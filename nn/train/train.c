@@ -19,7 +19,7 @@ typedef struct fit {
     nn_batcher *train, *validation;          /* NULL: none */
     ag_tape *tape;
     nn_early *own, *early; /* early stopping: made here, and in use; NULL: none */
-    int64_t epoch;         /* the present one */
+    int64_t epoch, done;   /* the present one; the number of the first that is not whole */
     bool stop;             /* a callback's wish */
     nnx_progress progress;
 } fit;
@@ -330,6 +330,7 @@ static ag_status epoch(fit *f, bool *more, ag_error *error) {
     if (f->validation) status = validate(f, &e, error);
     if (!status) status = nn_history_add(f->history, &e, error);
     if (status) return status;
+    f->done = f->epoch + 1;
     *more = judge(f);
     nnx_progress_epoch(&f->progress, &e);
     if (!go_on(f, f->is->after_epoch, &s)) *more = false;
@@ -340,10 +341,11 @@ ag_status nn_fit(nn_module *net, nn_params *params, nn_optim *optim, const nn_fi
                  nn_history *history, ag_error *error) {
     fit f = {.net = net, .params = params, .optim = optim, .is = options, .history = history};
     ag_status status = begin(&f, error);
+    f.done = status ? 0 : options->first;
     bool more = status || is_patient(&f); /* a run that goes on may have been at its end */
     for (f.epoch = status ? 0 : options->first; !status && more && f.epoch < options->epochs; f.epoch++)
         status = epoch(&f, &more, error);
-    if (!status) history->stopped = f.epoch < options->epochs || f.stop;
+    if (!status) history->stopped = f.done < options->epochs;
     if (!status && f.early) nn_early_restore(f.early);
     end(&f);
     return status;
