@@ -350,6 +350,49 @@ START_TEST(a_rate_that_does_not_adapt_yet_ignores_the_variance) {
 }
 END_TEST
 
+static nn_optim *without_decay(int rule, nn_params *p) {
+    switch (rule) {
+    case 0: return nn_sgd_new(p, 0.1, &(nn_sgd_options){.momentum = 0.9, .nesterov = true}, NULL);
+    case 1: return nn_sgd_new(p, 0.1, &(nn_sgd_options){.momentum = 0.9, .dampening = 0.5}, NULL);
+    case 2: return nn_radam(p, 0.1, NULL, NULL);
+    case 3: return nn_adam_new(p, 0.1, &(nn_adam_options){.amsgrad = true}, NULL);
+    case 4: return nn_adamw(p, 0.1, NULL, NULL); /* decoupled */
+    case 5: return nn_rmsprop(p, 0.1, NULL, NULL);
+    case 6: return nn_adagrad(p, 0.1, NULL, NULL);
+    case 7: return nn_adadelta(p, 1, NULL, NULL);
+    case 8: return nn_adamax(p, 0.1, NULL, NULL);
+    default: return nn_nadam(p, 0.1, NULL, NULL);
+    }
+}
+
+/* 0 times infinity is NaN: a share of 0 must not bring one in. So torch.optim, which leaves such terms out. */
+START_TEST(an_infinity_is_not_multiplied_by_what_was_not_asked_for) {
+    for (int dtype = AG_F32; dtype <= AG_F64; dtype++) {
+        task t = task_new(0, (ag_dtype)dtype);
+        nn_optim_free(t.o);
+        t.o = without_decay(_i, t.p);
+        ck_assert_ptr_nonnull(t.o);
+        ck_assert_int_eq(ag_tensor_set(t.x, 0, -INFINITY), AG_OK);
+        for (int s = 0; s < 2; s++) {
+            void *g = ag_tensor_grad_write(t.x);
+            for (int i = 0; i < N; i++) {
+                const double slope =
+                    i == 1 && s == 1 && _i < 3 ? INFINITY : 1; /* the others divide it by itself */
+                if (dtype == AG_F32)
+                    ((float *)g)[i] = (float)slope;
+                else
+                    ((double *)g)[i] = slope;
+            }
+            ck_assert_int_eq(nn_optim_step(t.o, NULL), AG_OK);
+        }
+        ck_assert_double_eq(ag_tensor_get(t.x, 0), -INFINITY);
+        if (_i < 3) ck_assert_double_eq(ag_tensor_get(t.x, 1), -INFINITY);
+        ck_assert(isfinite(ag_tensor_get(t.x, 2)));
+        task_free(&t);
+    }
+}
+END_TEST
+
 static nn_params *shared;
 static size_t shared_case;
 
@@ -401,6 +444,7 @@ Suite *optim_rules_suite(void) {
     tcase_add_test(tc, lambs_step_is_as_long_as_the_parameter);
     tcase_add_test(tc, a_variance_is_never_below_0);
     tcase_add_test(tc, a_rate_that_does_not_adapt_yet_ignores_the_variance);
+    tcase_add_loop_test(tc, an_infinity_is_not_multiplied_by_what_was_not_asked_for, 0, 10);
     tcase_add_test(tc, state_and_numbers_are_all_there_is);
     tcase_add_test(tc, numbers_out_of_range_are_refused);
     tcase_add_test(tc, options_are_checked_and_defaults_are_pytorchs);

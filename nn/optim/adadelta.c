@@ -20,7 +20,7 @@ typedef struct adadelta {
 /* x: p, v, u. k: lr, rho, eps, decay. */
 NNX_LOOP void element(double *x, double g, const nnx_factors *f) {
     const double *k = f->k;
-    g += k[3] * x[0];
+    g = nnx_decayed(g, k[3], x[0]);
     x[1] = k[1] * x[1] + (1 - k[1]) * g * g;
     const double d = sqrt(x[2] + k[2]) / sqrt(x[1] + k[2]) * g;
     x[2] = k[1] * x[2] + (1 - k[1]) * d * d;

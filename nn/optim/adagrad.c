@@ -22,7 +22,7 @@ typedef struct adagrad {
 /* x: p, s. k: rate, decay, eps, what s begins with. */
 NNX_LOOP void element(double *x, double g, const nnx_factors *f) {
     const double *k = f->k;
-    g += k[1] * x[0];
+    g = nnx_decayed(g, k[1], x[0]);
     x[1] = x[1] + k[3] + g * g;
     x[0] -= k[0] * g / (sqrt(x[1]) + k[2]);
 }

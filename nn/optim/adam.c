@@ -58,7 +58,7 @@ NNX_LOOP void sweep_f32(int64_t n, float *p, const float *g, float *m, float *v,
     const float rate = (float)f->rate, scale = (float)f->scale, eps = (float)f->eps;
     const float decay = (float)f->decay, shrink = (float)f->shrink;
     for (int64_t i = 0; i < n; i++) {
-        const float gi = decays ? g[i] + decay * p[i] : g[i];
+        const float gi = decays && decay != 0 ? g[i] + decay * p[i] : g[i];
         const float mi = keep1 * m[i] + take1 * gi, vi = keep2 * v[i] + take2 * gi * gi;
         m[i] = mi;
         v[i] = vi;
@@ -73,7 +73,7 @@ NNX_LOOP void sweep_f64(int64_t n, double *p, const double *g, double *m, double
     const double rate = f->rate, scale = f->scale, eps = f->eps;
     const double decay = f->decay, shrink = f->shrink;
     for (int64_t i = 0; i < n; i++) {
-        const double gi = decays ? g[i] + decay * p[i] : g[i];
+        const double gi = decays && decay != 0 ? g[i] + decay * p[i] : g[i];
         const double mi = keep1 * m[i] + take1 * gi, vi = keep2 * v[i] + take2 * gi * gi;
         m[i] = mi;
         v[i] = vi;
@@ -118,7 +118,7 @@ static ag_status forward(const ag_eval *e) {
 /* x: p, m, v, largest v. k: keep1, keep2, rate, scale, eps, decay, shrink. */
 NNX_LOOP void largest(double *x, double g, const nnx_factors *f) {
     const double *k = f->k;
-    g += k[5] * x[0];
+    g = nnx_decayed(g, k[5], x[0]);
     x[1] = k[0] * x[1] + (1 - k[0]) * g;
     x[2] = k[1] * x[2] + (1 - k[1]) * g * g;
     x[3] = x[3] > x[2] ? x[3] : x[2];

@@ -21,7 +21,7 @@ typedef struct adamax {
 /* x: p, m, u. k: rate, beta1, beta2, eps, decay. */
 NNX_LOOP void element(double *x, double g, const nnx_factors *f) {
     const double *k = f->k;
-    g += k[4] * x[0];
+    g = nnx_decayed(g, k[4], x[0]);
     x[1] = k[1] * x[1] + (1 - k[1]) * g;
     const double before = k[2] * x[2], now = fabs(g) + k[3];
     x[2] = before > now ? before : now; /* a NaN in g is taken, and one in u needs one in g before */

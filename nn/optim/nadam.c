@@ -26,7 +26,7 @@ typedef struct nadam {
 /* x: p, m, v. k: rate of g, rate of m, beta1, beta2, 1 / sqrt(1 - beta2^t), eps, decay. */
 NNX_LOOP void element(double *x, double g, const nnx_factors *f) {
     const double *k = f->k;
-    g += k[6] * x[0];
+    g = nnx_decayed(g, k[6], x[0]);
     x[1] = k[2] * x[1] + (1 - k[2]) * g;
     x[2] = k[3] * x[2] + (1 - k[3]) * g * g;
     x[0] -= (k[0] * g + k[1] * x[1]) / (sqrt(x[2]) * k[4] + k[5]);

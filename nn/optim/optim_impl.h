@@ -115,6 +115,9 @@ typedef struct nnx_factors {
  *  only rounding is that of what is stored. */
 typedef void nnx_element(double *x, double g, const nnx_factors *f);
 
+/** The gradient with a coupled decay. Without one an infinite parameter stays out of it: 0 times that is NaN. */
+NNX_LOOP double nnx_decayed(double g, double decay, double p) { return decay != 0 ? g + decay * p : g; }
+
 /** A rule's loop over all elements. Called with a constant `states` and a function marked NNX_LOOP, it becomes a
  *  loop with that function in it. */
 NNX_LOOP void nnx_sweep_of(ag_dtype dtype, int64_t n, void *const *out, const void *gradient, uint32_t states,

@@ -24,7 +24,7 @@ typedef struct radam {
 /* x: p, m, v. k: rate, beta1, beta2, whether sqrt(v) is in the divisor, the rest of that, decay. */
 NNX_LOOP void element(double *x, double g, const nnx_factors *f) {
     const double *k = f->k;
-    g += k[5] * x[0];
+    g = nnx_decayed(g, k[5], x[0]);
     x[1] = k[1] * x[1] + (1 - k[1]) * g;
     x[2] = k[2] * x[2] + (1 - k[2]) * g * g;
     const double spread = k[3] > 0 ? sqrt(x[2]) : 0; /* infinity times 0 is NaN */

@@ -23,7 +23,7 @@ typedef struct rmsprop {
 /* x: p, v, then a where centered, then b where it rolls. k: lr, alpha, eps, decay, momentum. */
 NNX_LOOP void move(double *x, double g, const nnx_factors *f, bool centered, bool rolls) {
     const double *k = f->k;
-    g += k[3] * x[0];
+    g = nnx_decayed(g, k[3], x[0]);
     x[1] = k[1] * x[1] + (1 - k[1]) * g * g;
     double square = x[1];
     if (centered) {

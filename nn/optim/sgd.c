@@ -49,12 +49,13 @@ static void roll_f64(int64_t n, double *p, const double *g, double *v, double lr
 /* x: p. k: lr, decay. */
 NNX_LOOP void decay(double *x, double g, const nnx_factors *f) { x[0] -= f->k[0] * (g + f->k[1] * x[0]); }
 
-/* x: p, v. k: lr, decay, momentum, share of g in v, and those of g and v in the move. */
+/* x: p, v. k: lr, decay, momentum, share of g in v, and Nesterov's momentum, or 0: a g that is infinite is not looked at
+ * then, for 0 times it is NaN. */
 NNX_LOOP void roll(double *x, double g, const nnx_factors *f) {
     const double *k = f->k;
-    g += k[1] * x[0];
+    g = nnx_decayed(g, k[1], x[0]);
     x[1] = k[2] * x[1] + k[3] * g;
-    x[0] -= k[0] * (k[4] * g + k[5] * x[1]);
+    x[0] -= k[0] * (k[4] != 0 ? g + k[4] * x[1] : x[1]);
 }
 
 static void decay_narrow(const ag_eval *e, const nnx_factors *f) { nnx_sweep(e, 0, decay, f); }
@@ -79,7 +80,7 @@ static ag_status forward_momentum(const ag_eval *e) {
     const sgd_attrs *a = e->attrs;
     if (a->weight_decay != 0 || a->nesterov || (a->dampening != 0 && a->step > 1)) {
         const nnx_factors f = {{a->lr, a->weight_decay, a->momentum, a->step > 1 ? 1 - a->dampening : 1,
-                                a->nesterov ? 1 : 0, a->nesterov ? a->momentum : 1}};
+                                a->nesterov ? a->momentum : 0}};
         return nnx_update(e, roll_narrow, roll_wide, &f);
     }
     const int64_t n = ag_meta_count(e->out[0].meta);
