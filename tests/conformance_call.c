@@ -30,6 +30,13 @@ static const struct {
 static const char *const descriptions[] = {"weight_input",    "input_size", "hidden_size",
                                            "parameter_names", "layout",     "embed_dim"};
 
+/* Networks that read sequences, and which order of the first two axes their rows take. */
+static const struct {
+    const char *op;
+    bool batch_first;
+} sequences[] = {
+    {"rnn_tanh", false}, {"rnn_relu", false}, {"gru", false}, {"lstm", false}, {"multihead_attention", true}};
+
 static const struct {
     const char *text;
     int64_t value;
@@ -158,6 +165,21 @@ static bool call_pad(const op_case *c, ag_tape *t, const ag_value *in, ag_value 
     return recorded(t, text);
 }
 
+/* Is the case's layout another than that of the row? Without one it is PyTorch's usual, time first. */
+static bool find_turn(const op_case *c, bool *turned, char text[CASE_TEXT]) {
+    const json_t *layout = json_object_get(c->attrs, "layout");
+    const char *order = layout ? json_string_value(layout) : "time,batch,feature";
+    *turned = false;
+    for (size_t i = 0; i < sizeof sequences / sizeof sequences[0]; i++) {
+        if (strcmp(c->op, sequences[i].op) != 0) continue;
+        const bool batch_first = order && strcmp(order, "batch,time,feature") == 0;
+        if (!batch_first && !(order && strcmp(order, "time,batch,feature") == 0))
+            return refuse("its layout is not known:", order ? order : "no text", text);
+        *turned = batch_first != sequences[i].batch_first && c->inputs.n > 0 && c->inputs.v[0].rank == 3;
+    }
+    return true;
+}
+
 bool case_call(const op_case *c, ag_tape *t, const ag_value *in, ag_value *out, int *n, char text[CASE_TEXT]) {
     *n = 1;
     if (strcmp(c->op, "einsum") == 0) return call_einsum(c, t, in, out, text);
@@ -178,7 +200,13 @@ bool case_call(const op_case *c, ag_tape *t, const ag_value *in, ag_value *out, 
         if (!read_attr(value, field, &attrs[n_attrs++]))
             return refuse("wrong kind of value for attribute", key, text);
     }
-    ag_call(t, op->name, in, (uint32_t)c->inputs.n, &(const ag_attrs){n_attrs, attrs}, out);
+    bool turned;
+    if (!find_turn(c, &turned, text)) return false;
+    ag_value operand[CASE_ARRAYS];
+    for (int i = 0; i < c->inputs.n; i++) operand[i] = in[i];
+    if (turned) operand[0] = ag_transpose(in[0], 0, 1);
+    ag_call(t, op->name, operand, (uint32_t)c->inputs.n, &(const ag_attrs){n_attrs, attrs}, out);
+    if (turned) out[0] = ag_transpose(out[0], 0, 1);
     *n = op->outputs;
     return recorded(t, text);
 }
