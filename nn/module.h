@@ -9,8 +9,9 @@
  *     }
  *     nn_module *scale_new(int64_t n, ag_error *error) {
  *         scale *s = nn_module_new(sizeof *s, "scale", scale_forward, error);
- *         if (s) s->gain = nn_module_param(&s->base, "gain", 1, &n, nn_init_constant(1), error);
- *         return s && s->gain ? &s->base : nn_module_free_null(&s->base);
+ *         if (!s) return NULL;
+ *         s->gain = nn_module_param(&s->base, "gain", 1, &n, nn_init_constant(1), error);
+ *         return s->gain ? &s->base : nn_module_free_null(&s->base);
  *     }
  *
  * Parameters, and buffers (state that is not trained), are declared, not allocated: nn_params_new (param.h) walks a

@@ -26,8 +26,9 @@ static ag_value scale_forward(nn_module *m, nn_pass *pass, ag_value x) {
 
 static nn_module *scale_new(int64_t n, ag_error *error) {
     scale *s = nn_module_new(sizeof *s, "scale", scale_forward, error);
-    if (s) s->gain = nn_module_param(&s->base, "gain", 1, &n, nn_init_constant(3), error);
-    return s && s->gain ? &s->base : nn_module_free_null(s ? &s->base : NULL);
+    if (!s) return NULL;
+    s->gain = nn_module_param(&s->base, "gain", 1, &n, nn_init_constant(3), error);
+    return s->gain ? &s->base : nn_module_free_null(&s->base);
 }
 
 START_TEST(a_module_needs_a_type_a_function_and_room) {
