@@ -8,14 +8,14 @@
  *     04_mlp --plot moons.png     ... and as a picture (.png or .svg)
  *     04_mlp --dot loss.dot       ... and the graph of the loss, for Graphviz; layers are boxes in it
  *
- * Next: train_digits. */
+ * Next: 06_hessian; or, in larger, train_digits. */
 #include <nn/nn.h>
 
 #include "support/boundary_picture.h"
+#include "support/options.h"
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 enum { SAMPLES = 200, STEPS = 400 };
 
@@ -113,21 +113,21 @@ static ag_status show(moons *m, const char *path, ag_error *error) {
 
 int main(int argc, char **argv) {
     const char *path = NULL, *graph = NULL;
-    for (int i = 1; i < argc; i += 2) {
-        const char **option = strcmp(argv[i], "--plot") == 0  ? &path
-                              : strcmp(argv[i], "--dot") == 0 ? &graph
-                                                              : NULL;
-        if (!option || i + 1 == argc) {
-            fprintf(stderr, "Usage: 04_mlp [--plot FILE.png|FILE.svg] [--dot FILE]\n");
-            return 2;
-        }
-        *option = argv[i + 1];
-    }
+    int exit_status;
+    const option_row rows[] = {
+        {"plot", "FILE", "draw the boundary: FILE.png or FILE.svg", OPTION_PICTURE, &path, 0, 0},
+        {"dot", "FILE", "write the graph of the loss, for Graphviz", OPTION_FILE, &graph, 0, 0},
+    };
+    const option_table table = {.program = "04_mlp",
+                                .shows = "A small network learns to part two moons.\n",
+                                .ends = "\nExit status: 0; 1 when something failed; 2 for a wrong option.\n",
+                                .row = rows,
+                                .n = 2};
+    if (!options_read(&table, argc, argv, NULL, &exit_status)) return exit_status;
     moons m = {0};
     ag_error error = {0};
     nn_confusion confusion = {0};
-    ag_status status = path ? nn_picture_check(path, &error) : AG_OK;
-    if (status == AG_OK) status = prepare(&m, &error);
+    ag_status status = prepare(&m, &error);
     for (int step = 0; step <= STEPS && status == AG_OK; step++) {
         double loss;
         status = train_step(&m, &loss, &error);
