@@ -1,4 +1,4 @@
-/* data: datasets from arrays and files, two moons, and batches. */
+/* data: datasets from arrays and files, and batches. */
 #define _XOPEN_SOURCE 700 /* mkdtemp */
 
 #include "nn_support.h"
@@ -210,48 +210,6 @@ static bool batch_all(void) {
 START_TEST(no_allocation_that_fails_leaves_anything) { test_every_allocation(batch_all); }
 END_TEST
 
-/* ---- two moons ---------------------------------------------------------------------------------------- */
-
-START_TEST(moons_without_noise_are_half_circles) {
-    nn_dataset d;
-    ck_assert_int_eq(nn_dataset_moons(200, 0, 5, &d, NULL), AG_OK);
-    for (int64_t i = 0; i < 200; i++) {
-        const double x = ag_tensor_get(d.x, 2 * i), y = ag_tensor_get(d.x, 2 * i + 1),
-                     label = ag_tensor_get(d.y, i);
-        ck_assert(label == (double)(i % 2));
-        /* f32 keeps 2^-24 of a number up to 2. */
-        if (label == 0)
-            ck_assert(fabs(hypot(x, y) - 1) < 1e-6 && y >= -1e-6);
-        else
-            ck_assert(fabs(hypot(x - 1, y - 0.5) - 1) < 1e-6 && y <= 0.5 + 1e-6);
-    }
-    nn_dataset_clear(&d);
-}
-END_TEST
-
-START_TEST(a_moon_sample_does_not_depend_on_how_many_there_are) {
-    nn_dataset few, many, other;
-    ck_assert_int_eq(nn_dataset_moons(10, 0.1, 5, &few, NULL), AG_OK);
-    ck_assert_int_eq(nn_dataset_moons(100, 0.1, 5, &many, NULL), AG_OK);
-    ck_assert_int_eq(nn_dataset_moons(10, 0.1, 6, &other, NULL), AG_OK);
-    ck_assert_mem_eq(ag_tensor_data(few.x), ag_tensor_data(many.x), 20 * sizeof(float));
-    ck_assert_mem_ne(ag_tensor_data(few.x), ag_tensor_data(other.x), 20 * sizeof(float));
-    nn_dataset_clear(&few);
-    nn_dataset_clear(&many);
-    nn_dataset_clear(&other);
-}
-END_TEST
-
-START_TEST(moons_refuse_impossible_noise) {
-    static const double noise[] = {-0.1, INFINITY, NAN};
-    for (size_t i = 0; i < sizeof noise / sizeof *noise; i++) {
-        nn_dataset d;
-        ck_assert_int_eq(nn_dataset_moons(10, noise[i], 1, &d, NULL), AG_ERROR_VALUE);
-        ck_assert_ptr_null(d.x);
-    }
-}
-END_TEST
-
 /* ---- IDX files ---------------------------------------------------------------------------------------- */
 
 static char folder[64];
@@ -442,12 +400,6 @@ Suite *data_suite(void) {
     tcase_add_test(batches, samples_without_rows_are_refused);
     tcase_add_test(batches, no_allocation_that_fails_leaves_anything);
     suite_add_tcase(suite, batches);
-
-    TCase *moons = tcase_create("moons");
-    tcase_add_test(moons, moons_without_noise_are_half_circles);
-    tcase_add_test(moons, a_moon_sample_does_not_depend_on_how_many_there_are);
-    tcase_add_test(moons, moons_refuse_impossible_noise);
-    suite_add_tcase(suite, moons);
 
     TCase *files = tcase_create("files");
     tcase_add_checked_fixture(files, make_folder, remove_folder);

@@ -1,4 +1,4 @@
-/* generators: circles, spirals, xor and blobs are what they say, and nobody else's draws change them. */
+/* generators: moons, circles, spirals, xor and blobs are what they say, and nobody else's draws change them. */
 #include <nn/nn.h>
 
 #include <math.h>
@@ -9,6 +9,23 @@ static const double PI = 3.14159265358979323846;
 
 static double x_of(const nn_dataset *d, int64_t i) { return ag_tensor_get(d->x, 2 * i); }
 static double y_of(const nn_dataset *d, int64_t i) { return ag_tensor_get(d->x, 2 * i + 1); }
+
+START_TEST(moons_without_noise_are_half_circles) {
+    nn_dataset d;
+    ck_assert_int_eq(nn_dataset_moons(200, 0, 5, &d, NULL), AG_OK);
+    for (int64_t i = 0; i < 200; i++) {
+        const double x = ag_tensor_get(d.x, 2 * i), y = ag_tensor_get(d.x, 2 * i + 1),
+                     label = ag_tensor_get(d.y, i);
+        ck_assert(label == (double)(i % 2));
+        /* f32 keeps 2^-24 of a number up to 2. */
+        if (label == 0)
+            ck_assert(fabs(hypot(x, y) - 1) < 1e-6 && y >= -1e-6);
+        else
+            ck_assert(fabs(hypot(x - 1, y - 0.5) - 1) < 1e-6 && y <= 0.5 + 1e-6);
+    }
+    nn_dataset_clear(&d);
+}
+END_TEST
 
 START_TEST(circles_have_their_radii) {
     nn_dataset d;
@@ -28,8 +45,8 @@ START_TEST(an_arm_turns_with_its_radius) {
         const double r = hypot(x_of(&d, i), y_of(&d, i)), angle = 2 * PI * ((double)(i % 3) / 3 + r);
         ck_assert(ag_tensor_get(d.y, i) == (double)(i % 3));
         ck_assert(r < 1);
-        ck_assert_double_eq_tol(x_of(&d, i), r * cos(angle),
-                                1e-5); /* f32, and 2 pi times its error in the angle */
+        /* f32, and 2 pi times its error in the angle */
+        ck_assert_double_eq_tol(x_of(&d, i), r * cos(angle), 1e-5);
         ck_assert_double_eq_tol(y_of(&d, i), r * sin(angle), 1e-5);
     }
     nn_dataset_clear(&d);
@@ -72,17 +89,20 @@ START_TEST(blobs_lie_around_their_centres) {
 }
 END_TEST
 
+enum { PROBLEMS = 5 };
+
 static ag_status draw(int which, int64_t n, double noise, uint64_t seed, nn_dataset *d) {
     switch (which) {
-    case 0: return nn_dataset_circles(n, 0.3, noise, seed, d, NULL);
-    case 1: return nn_dataset_spirals(n, 3, noise, seed, d, NULL);
-    case 2: return nn_dataset_xor(n, noise, seed, d, NULL);
+    case 0: return nn_dataset_moons(n, noise, seed, d, NULL);
+    case 1: return nn_dataset_circles(n, 0.3, noise, seed, d, NULL);
+    case 2: return nn_dataset_spirals(n, 3, noise, seed, d, NULL);
+    case 3: return nn_dataset_xor(n, noise, seed, d, NULL);
     default: return nn_dataset_blobs(n, 2, 3, noise, seed, d, NULL);
     }
 }
 
 START_TEST(a_sample_depends_on_the_seed_and_not_on_n) {
-    for (int which = 0; which < 4; which++) {
+    for (int which = 0; which < PROBLEMS; which++) {
         nn_dataset few, many, other;
         ck_assert_int_eq(draw(which, 10, 0.1, 7, &few), AG_OK);
         ck_assert_int_eq(draw(which, 50, 0.1, 7, &many), AG_OK);
@@ -98,7 +118,7 @@ END_TEST
 
 START_TEST(numbers_out_of_range_are_refused) {
     nn_dataset d;
-    for (int which = 0; which < 4; which++) {
+    for (int which = 0; which < PROBLEMS; which++) {
         ck_assert_int_eq(draw(which, 10, -1, 7, &d), AG_ERROR_VALUE);
         ck_assert_int_eq(draw(which, 10, NAN, 7, &d), AG_ERROR_VALUE);
         ck_assert_int_eq(draw(which, 10, INFINITY, 7, &d), AG_ERROR_VALUE);
@@ -120,6 +140,7 @@ Suite *nn_generators_suite(void);
 Suite *nn_generators_suite(void) {
     Suite *s = suite_create("nn_generators");
     TCase *t = tcase_create("generators");
+    tcase_add_test(t, moons_without_noise_are_half_circles);
     tcase_add_test(t, circles_have_their_radii);
     tcase_add_test(t, an_arm_turns_with_its_radius);
     tcase_add_test(t, xor_says_whether_coordinates_differ);
