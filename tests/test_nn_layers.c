@@ -17,15 +17,15 @@ START_TEST(a_bilinear_form_is_that_of_the_reference) {
     ck_assert_str_eq(nn_params_name(p, 1), "bias");
     nn_pass pass = {.tape = ag_tape_new(NULL)};
     ag_value xy = layer_input(pass.tape, DIM(2, 5), 0);
-    ag_value z = nn_bilinear_forward(m, &pass, ag_slice(xy, 1, 0, 3, 1), ag_slice(xy, 1, 3, 5, 1));
+    ag_value z = nn_bilinear_run(m, &pass, ag_slice(xy, 1, 0, 3, 1), ag_slice(xy, 1, 3, 5, 1));
     expect_near_at(__FILE__, __LINE__, z, 4, expected);
     expect_pass_refused(m, &pass, DIM(2, 6), AG_ERROR_SHAPE);
     expect_pass_refused(m, &pass, 0, NULL, AG_ERROR_SHAPE);
     nn_module *other = nn_dropout(0, NULL);
     const ag_mark start = ag_tape_mark(pass.tape);
-    ck_assert(!ag_ok(nn_bilinear_forward(other, &pass, xy, xy)));
+    ck_assert(!ag_ok(nn_bilinear_run(other, &pass, xy, xy)));
     ck_assert_int_eq(ag_tape_rewind(pass.tape, start), AG_ERROR_VALUE);
-    ck_assert(!ag_ok(nn_bilinear_forward(NULL, &pass, xy, xy)));
+    ck_assert(!ag_ok(nn_bilinear_run(NULL, &pass, xy, xy)));
     ag_tape_free(pass.tape);
     nn_params_free(p);
     nn_module_free(m);

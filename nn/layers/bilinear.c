@@ -25,9 +25,9 @@ static ag_value forward(nn_module *m, nn_pass *pass, ag_value xy) {
     return apply(b, pass, ag_slice(xy, -1, 0, b->n_x, 1), ag_slice(xy, -1, b->n_x, INT64_MAX, 1));
 }
 
-ag_value nn_bilinear_forward(nn_module *m, nn_pass *pass, ag_value x, ag_value y) {
+ag_value nn_bilinear_run(nn_module *m, nn_pass *pass, ag_value x, ag_value y) {
     if (!m || m->forward != forward)
-        return ag_tape_fail(pass->tape, AG_ERROR_VALUE, "nn_bilinear_forward: %s is no bilinear layer",
+        return ag_tape_fail(pass->tape, AG_ERROR_VALUE, "nn_bilinear_run: %s is no bilinear layer",
                             m ? m->type : "NULL");
     nnx_enter(m, pass);
     return nnx_leave(m, pass, apply((bilinear *)m, pass, x, y));

@@ -124,7 +124,7 @@ NN_API nn_module *nn_bilinear_with(int64_t n_x, int64_t n_y, int64_t n_out, nn_i
 /** Run one on its two inputs.
  *  Shapes: x (..., n_x), y (..., n_y) with the same leading dimensions; z (..., n_out)
  *  Errors: kept by the tape: AG_ERROR_VALUE (m is NULL, or no bilinear layer), and those of ag_bilinear */
-NN_API ag_value nn_bilinear_forward(nn_module *m, nn_pass *pass, ag_value x, ag_value y);
+NN_API ag_value nn_bilinear_run(nn_module *m, nn_pass *pass, ag_value x, ag_value y);
 
 AG_END_DECLS
 #endif
