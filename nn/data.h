@@ -5,9 +5,7 @@
 #ifndef NN_DATA_H
 #define NN_DATA_H
 
-#include <autograd/autograd.h>
-
-#include "init.h" /* NN_API */
+#include "api.h"
 
 AG_BEGIN_DECLS
 

@@ -14,9 +14,7 @@
 #ifndef NN_HISTORY_H
 #define NN_HISTORY_H
 
-#include <autograd/autograd.h>
-
-#include "init.h" /* NN_API */
+#include "api.h"
 
 AG_BEGIN_DECLS
 

@@ -3,9 +3,7 @@
 #ifndef NN_INIT_H
 #define NN_INIT_H
 
-#include <autograd/autograd.h>
-
-#define NN_API AG_API
+#include "api.h"
 
 AG_BEGIN_DECLS
 

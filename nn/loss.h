@@ -6,9 +6,7 @@
 #ifndef NN_LOSS_H
 #define NN_LOSS_H
 
-#include <autograd/autograd.h>
-
-#include "init.h" /* NN_API */
+#include "api.h"
 
 AG_BEGIN_DECLS
 

@@ -2,9 +2,7 @@
 #ifndef NN_METRIC_H
 #define NN_METRIC_H
 
-#include <autograd/autograd.h>
-
-#include "init.h" /* NN_API */
+#include "api.h"
 
 AG_BEGIN_DECLS
 

@@ -11,9 +11,7 @@
 #ifndef NN_PICTURE_H
 #define NN_PICTURE_H
 
-#include <autograd/autograd.h>
-
-#include "init.h" /* NN_API */
+#include "api.h"
 
 AG_BEGIN_DECLS
 
