@@ -13,6 +13,8 @@
  * than a few gradients. The second part takes one, and two gradients a small way apart agree with it. */
 #include <autograd/autograd.h>
 
+#include "support/book_options.h"
+
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -117,7 +119,12 @@ static ag_status compare(ag_tape *tape) {
     return ag_tape_rewind(tape, start);
 }
 
-int main(void) {
+int main(int argc, char **argv) {
+    int exit_status;
+    const book_options options = {.program = "06_hessian",
+                                  .shows =
+                                      "Newton's method, and a Hessian times a vector, by second derivatives.\n"};
+    if (!book_options_read(&options, argc, argv, &exit_status)) return exit_status;
     ag_tape *tape = ag_tape_new(NULL);
     if (!tape) return EXIT_FAILURE;
     ag_status status = descend(tape);

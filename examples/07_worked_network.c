@@ -14,6 +14,8 @@
  * net once more with the moved W_2, and differentiate sum(errors * net). That is the second column. */
 #include <autograd/autograd.h>
 
+#include "support/book_options.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -138,7 +140,11 @@ static ag_status compare(ag_tape *t) {
     return ag_tape_status(t);
 }
 
-int main(void) {
+int main(int argc, char **argv) {
+    int exit_status;
+    const book_options options = {.program = "07_worked_network",
+                                  .shows = "The best known worked example of backprop, run both ways.\n"};
+    if (!book_options_read(&options, argc, argv, &exit_status)) return exit_status;
     ag_tape *t = ag_tape_new(NULL);
     if (!t) {
         fprintf(stderr, "07_worked_network: no memory for a tape\n");
@@ -146,9 +152,9 @@ int main(void) {
     }
     const ag_status status = compare(t);
     if (status == AG_OK)
-        printf("\nThe right column sends the error back through output weights that have already been moved.\n"
-               "It still learns; but its steps are the gradient of nothing, and a check by differences finds it "
-               "out.\n");
+        printf("\nThe right column sends the error back through output weights that have already\n"
+               "been moved. It still learns; but its steps are the gradient of nothing, and a\n"
+               "check by differences finds it out.\n");
     else
         fprintf(stderr, "07_worked_network: %s\n", ag_tape_message(t));
     ag_tape_free(t);
