@@ -77,21 +77,17 @@ static int overtakes(const history *a, const history *b) {
     return epoch;
 }
 
-static void print_bar(double output) {
-    enum { LENGTH = 24 };
-    for (int i = 0; i < LENGTH; i++) putchar(i + 0.5 < output * LENGTH ? '#' : ' ');
-}
+/* A bar that is as long as the output is high. */
+static const char BAR[] = "##################";
+static int length(double output) { return (int)(output * (double)(sizeof BAR - 1) + 0.5); }
 
 static void print(const history *q, const history *c, const history *fast) {
-    printf("epoch   quadratic, rate 0.15                         cross-entropy, rate 0.005\n"
-           "        output   cost                                output   cost\n");
-    for (int epoch = 0; epoch < POINTS; epoch += 20) {
-        printf("%5d   %.4f   %.4f  ", epoch, q->output[epoch], q->cost[epoch]);
-        print_bar(q->output[epoch]);
-        printf("   %.4f   %.4f  ", c->output[epoch], c->cost[epoch]);
-        print_bar(c->output[epoch]);
-        printf("\n");
-    }
+    printf("epoch  quadratic, rate 0.15                 cross-entropy, rate 0.005\n"
+           "       output    cost                       output    cost\n");
+    for (int epoch = 0; epoch < POINTS; epoch += 20)
+        printf("%5d  %.4f  %.4f  %-*.*s   %.4f  %.4f  %.*s\n", epoch, q->output[epoch], q->cost[epoch],
+               (int)sizeof BAR - 1, length(q->output[epoch]), BAR, c->output[epoch], c->cost[epoch],
+               length(c->output[epoch]), BAR);
     printf("\ndC/dw at the start: %.4f and %.4f; it is largest in epoch %d and epoch %d\n", q->slope[0],
            c->slope[0], steepest(q), steepest(c));
     printf("the quadratic neuron, at thirty times the rate, is behind until epoch %d\n", overtakes(q, c));

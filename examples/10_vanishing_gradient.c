@@ -21,6 +21,7 @@
 enum { LEAST_DEPTH = 2, MOST_DEPTH = 30, WIDTH = 50, CLASSES = 2, SAMPLES = 128, KINDS = 3, STEPS = 50 };
 enum { DEPTHS = MOST_DEPTH - LEAST_DEPTH + 1, TRAINED_DEPTH = 5 };
 static const nn_activation KIND[KINDS] = {NN_SIGMOID, NN_TANH, NN_RELU};
+static const char *const NAME[KINDS] = {"sigmoid", "tanh", "ReLU"};
 
 /* ---- a network ---------------------------------------------------------------------------------------------- */
 
@@ -151,18 +152,18 @@ static ag_status descend(ag_tape *t, const samples *s, uint64_t seed, double rat
 
 static void print_depths(const results *r) {
     static const int shown[] = {2, 3, 5, 8, 12, 16, 20, 25, 30};
-    printf(
-        "|dC/dW| of the first and the last hidden layer, and the factor from one layer to the one before it\n\n"
-        "depth    sigmoid                     tanh                        ReLU                        dead units\n"
-        "           first     last  factor      first     last  factor      first     last  factor\n");
+    printf("|dC/dW| of the first and the last hidden layer, and the factor\n"
+           "from a layer to the one before it\n\n"
+           "depth  sigmoid               tanh                  ReLU               dead/units\n"
+           "         first  last factor    first  last factor    first  last factor\n");
     for (size_t i = 0; i < sizeof shown / sizeof *shown; i++) {
         const int depth = shown[i], at = depth - LEAST_DEPTH;
-        printf("%5d ", depth);
+        printf("%5d", depth);
         for (int k = 0; k < KINDS; k++) {
             const double first = r->norm[k][at][0], last = r->norm[k][at][depth - 1];
-            printf("  %8.1e %8.1e  %6.2f  ", first, last, pow(first / last, 1.0 / (depth - 1)));
+            printf("  %7.1e %7.1e %4.2f", first, last, pow(first / last, 1.0 / (depth - 1)));
         }
-        printf("%4d of %4d\n", r->dead[at], depth * WIDTH);
+        printf("%4d/%d\n", r->dead[at], depth * WIDTH);
     }
 }
 
@@ -204,9 +205,8 @@ static ag_status draw(const char *path, const results *r, ag_error *error) {
     }
     nn_curve curves[2][KINDS];
     for (int k = 0; k < KINDS; k++) {
-        const char *name = nn_activation_name(KIND[k]);
-        curves[0][k] = (nn_curve){.name = name, .x = layer, .y = r->norm[k][DEPTHS - 1], .n = MOST_DEPTH};
-        curves[1][k] = (nn_curve){.name = name, .x = depth, .y = first[k], .n = DEPTHS};
+        curves[0][k] = (nn_curve){.name = NAME[k], .x = layer, .y = r->norm[k][DEPTHS - 1], .n = MOST_DEPTH};
+        curves[1][k] = (nn_curve){.name = NAME[k], .x = depth, .y = first[k], .n = DEPTHS};
     }
     const nn_axis height = {.scale = NN_SCALE_LOG};
     const nn_chart charts[] = {{.title = "|dC/dW| by layer, 30 layers deep",

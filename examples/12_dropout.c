@@ -85,13 +85,13 @@ static int lowest(const double *loss) {
 
 static void print(const history *h) {
     printf("%d-%d-%d learns from %d digits; tested on %d others\n\n"
-           "        without dropout                          half of the pixels and hidden units dropped\n"
-           "epoch   loss, training and test   accuracy       loss, training and test   accuracy\n",
+           "       without dropout                     half of pixels and hidden units dropped\n"
+           "epoch  loss, training, test  accuracy      loss, training, test  accuracy\n",
            PIXELS, HIDDEN, DIGITS, TRAIN, TEST);
     for (int i = 0; i < POINTS; i++) {
         printf("%5d", i * EVERY);
         for (int run = 0; run < RUNS; run++)
-            printf("   %8.4f  %8.4f   %5.1f %%  %5.1f %%", h->train_loss[run][i], h->test_loss[run][i],
+            printf("  %7.4f  %7.4f  %5.1f %%  %5.1f %%", h->train_loss[run][i], h->test_loss[run][i],
                    100 * h->train_accuracy[run][i], 100 * h->test_accuracy[run][i]);
         printf("\n");
     }
