@@ -376,9 +376,8 @@ static bool read_settings(settings *s, int argc, char **argv, int *exit_status) 
     };
     const option_table o = {
         .program = "autoencoder",
-        .shows =
-            "Learn to press images through a few numbers and to make them again: 10,000 digits that the program\n"
-            "draws itself, or those of --data.\n",
+        .shows = "Learn to press images through a few numbers and to make them again: 10,000\n"
+                 "digits that the program draws itself, or those of --data.\n",
         .ends = "\nCtrl-C ends training early; what is there is reported and written as usual.\n"
                 "Exit status: 0; 1 when something failed; 2 for a wrong option; 130 after Ctrl-C.\n",
         .row = rows,

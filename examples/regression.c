@@ -341,7 +341,7 @@ static bool read_settings(settings *s, int argc, char **argv, int *exit_status) 
         {"target", "NAME", "the column to predict; without it the last one", OPTION_TEXT, &s->target, 0, 0},
         {"epochs", "N", "passes through the training rows at most; 0 only tests", OPTION_INTEGER, &s->epochs, 0,
          100000},
-        {"patience", "N", "epochs without a better loss on the second part before it stops;\n0: it does not",
+        {"patience", "N", "epochs without a better loss on the second part before it stops; 0: it does not",
          OPTION_INTEGER, &s->patience, 0, 100000},
         {"batch", "N", "rows a step", OPTION_INTEGER, &s->batch, 1, 1000000},
         {"lr", "X", "Adam's learning rate", OPTION_RATE, &s->lr, 0, 0},
@@ -360,9 +360,9 @@ static bool read_settings(settings *s, int argc, char **argv, int *exit_status) 
     const option_table o = {
         .program = "regression",
         .operand = "[FILE.csv]",
-        .shows = "Learn to predict a column of a table from the others. FILE.csv has a line of names and numbers "
-                 "below\n"
-                 "it; without one, the program draws 1,000 rows of Friedman's function.\n",
+        .shows = "Learn to predict a column of a table from the others. FILE.csv has a line of\n"
+                 "names and numbers below it; without one, the program draws 1,000 rows of\n"
+                 "Friedman's function.\n",
         .ends = "\nCtrl-C ends training early; what is there is reported and written as usual.\n"
                 "Exit status: 0; 1 when something failed; 2 for a wrong option; 130 after Ctrl-C.\n",
         .row = rows,

@@ -7,15 +7,15 @@
 #include <stdio.h>
 #include <string.h>
 
-static const char ends[] =
-    "\n"
-    "Losses are nats a character. A file of --load or --checkpoint knows its characters, not its sizes: give the\n"
-    "same --layers and so on.\n"
-    "A run with --checkpoint may be killed at any moment: the same command goes on after the last checkpoint and\n"
-    "ends with the weights, to the bit, of a run that was never stopped. Only its curves begin anew. A FILE of a\n"
-    "run with other settings or another text is refused. Remove FILE to begin again.\n"
-    "Ctrl-C ends training early; what is there is saved, drawn and writes as usual.\n"
-    "Exit status: 0; 1 when something failed; 2 for a wrong option; 130 after Ctrl-C.\n";
+static const char ends[] = "\n"
+                           "Losses are nats a character. A file of --load or --checkpoint knows its\n"
+                           "characters, not its sizes: give the same --layers and so on.\n"
+                           "A run with --checkpoint may be killed at any moment: the same command goes on\n"
+                           "after the last checkpoint and ends with the weights, to the bit, of a run that\n"
+                           "was never stopped. Only its curves begin anew. A FILE of a run with other\n"
+                           "settings or another text is refused. Remove FILE to begin again.\n"
+                           "Ctrl-C ends training early; what is there is saved, drawn and writes as usual.\n"
+                           "Exit status: 0; 1 when something failed; 2 for a wrong option; 130 after Ctrl-C.\n";
 
 /* What no value alone is wrong with. */
 static bool fits_together(const char_settings *s) {
@@ -35,12 +35,12 @@ bool char_settings_read(char_settings *s, int argc, char **argv, int *exit_statu
     enum { MANY = 1000000000, LARGE = 65536 };
     const option_row rows[] = {
         {"text", "FILE",
-         "learn this text, in UTF-8, instead of the beginning of\n\"Pride and Prejudice\"; its last tenth is held "
+         "learn this text, in UTF-8, instead of the beginning of \"Pride and Prejudice\"; its last tenth is held "
          "out",
          OPTION_TEXT, &s->text, 0, 0},
         {"steps", "N", "updates of the weights; 0 only writes", OPTION_INTEGER, &s->steps, 0, MANY},
         {"every", "N",
-         "steps from one line of the report, measurement of the\nheld-out loss and checkpoint to the next",
+         "steps from one line of the report, measurement of the held-out loss and checkpoint to the next",
          OPTION_INTEGER, &s->every, 1, MANY},
         {"batch", "N", "pieces of text a step", OPTION_INTEGER, &s->batch, 1, LARGE},
         {"context", "N", "characters a piece", OPTION_INTEGER, &s->context, 1, LARGE},
@@ -51,7 +51,7 @@ bool char_settings_read(char_settings *s, int argc, char **argv, int *exit_statu
          1},
         {"length", "N", "characters to write in the end", OPTION_INTEGER, &s->length, 0, MANY},
         {"temperature", "X",
-         "of the draws: 1 as the network says, less is more careful,\n0 always takes the likeliest character",
+         "of the draws: 1 as the network says, less is more careful, 0 always takes the likeliest character",
          OPTION_NUMBER, &s->temperature, 0, 100},
         {"prompt", "TEXT", "what is written begins with TEXT", OPTION_TEXT, &s->prompt, 0, 0},
         {"seed", "N", "of the first weights, the pieces, dropout and the draws", OPTION_INTEGER, &s->seed, 0,
@@ -60,7 +60,7 @@ bool char_settings_read(char_settings *s, int argc, char **argv, int *exit_statu
         {"load", "FILE", "begin with the parameters of a safetensors file", OPTION_TEXT, &s->load, 0, 0},
         {"save", "FILE", "write the parameters as safetensors", OPTION_FILE, &s->save, 0, 0},
         {"checkpoint", "FILE",
-         "keep the whole run in FILE every now and then; where there\nis such a FILE, go on from it", OPTION_FILE,
+         "keep the whole run in FILE every now and then; where there is such a FILE, go on from it", OPTION_FILE,
          &s->checkpoint, 0, 0},
         {"plot", "FILE", "draw the losses: FILE.png or FILE.svg", OPTION_PICTURE, &s->plot, 0, 0},
         {"quiet", NULL, "print nothing but what the network writes", OPTION_FLAG, &s->quiet, 0, 0},

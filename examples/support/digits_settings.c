@@ -8,15 +8,16 @@
 static const char *const models[] = {[MODEL_MLP] = "mlp", [MODEL_CNN] = "cnn"};
 static const char *const schedules[] = {[RATE_CONSTANT] = "constant", [RATE_COSINE] = "cosine"};
 
-static const char ends[] =
-    "\n"
-    "A run with --checkpoint may be killed at any moment: the same command goes on after the last whole epoch,\n"
-    "and ends with the weights, to the bit, of a run that was never stopped. Only its curves begin anew. A FILE\n"
-    "of a run with other settings is refused; --threads may change, and --epochs may grow where the schedule is\n"
-    "constant. Remove FILE to begin again. It is whole at every moment; a kill while the next one is written\n"
-    "may leave that one beside it, as .gradus.tmp and numbers.\n"
-    "Ctrl-C ends training early; what is there is saved, drawn and reported as usual.\n"
-    "Exit status: 0; 1 when something failed; 2 for a wrong option; 130 after Ctrl-C.\n";
+static const char ends[] = "\n"
+                           "A run with --checkpoint may be killed at any moment: the same command goes on\n"
+                           "after the last whole epoch, and ends with the weights, to the bit, of a run that\n"
+                           "was never stopped. Only its curves begin anew. A FILE of a run with other\n"
+                           "settings is refused; --threads may change, and --epochs may grow where the\n"
+                           "schedule is constant. Remove FILE to begin again. It is whole at every moment; a\n"
+                           "kill while the next one is written may leave that one beside it, as .gradus.tmp\n"
+                           "and numbers.\n"
+                           "Ctrl-C ends training early; what is there is saved, drawn and reported as usual.\n"
+                           "Exit status: 0; 1 when something failed; 2 for a wrong option; 130 after Ctrl-C.\n";
 
 /* What no value alone is wrong with. */
 static bool fits_together(const settings *s) {
@@ -51,15 +52,15 @@ bool settings_read(settings *s, int argc, char **argv, int *exit_status) {
         {"model", "NAME", "mlp: a multi-layer perceptron; cnn: a convolutional network", OPTION_CHOICE, &s->model,
          0, 0},
         {"data", "DIR",
-         "MNIST or Fashion-MNIST: IDX files in DIR under their published names,\n.gz or not. Without training "
-         "files, the first 8,000 images of the t10k\npair train, the rest test",
+         "MNIST or Fashion-MNIST: IDX files in DIR under their published names, .gz or not. Without training "
+         "files, the first 8,000 images of the t10k pair train, the rest test",
          OPTION_TEXT, &s->data, 0, 0},
         {"samples", "N", "train with the first N samples only", OPTION_INTEGER, &s->samples, 1, INT64_MAX},
         {"epochs", "N", "passes through the training data; 0 only tests", OPTION_INTEGER, &s->epochs, 0, 100000},
         {"batch", "N", "samples a step", OPTION_INTEGER, &s->batch, 1, 1000000},
         {"lr", "X", "Adam's learning rate (default 0.001; cnn: 0.002)", OPTION_RATE, &s->lr, 0, 0},
         {"schedule", "NAME",
-         "that rate over the epochs: constant; cosine: down to 0 along half a wave\n(default constant; cnn: "
+         "that rate over the epochs: constant; cosine: down to 0 along half a wave (default constant; cnn: "
          "cosine)",
          OPTION_CHOICE, &s->schedule, 0, 0},
         {"hidden", "N,...", "sizes of an mlp's hidden layers, up to 8 (default 256,128)", OPTION_SIZES, &s->hidden,
@@ -70,7 +71,7 @@ bool settings_read(settings *s, int argc, char **argv, int *exit_status) {
         {"load", "FILE", "begin with the parameters of a safetensors file", OPTION_TEXT, &s->load, 0, 0},
         {"save", "FILE", "write the parameters as safetensors", OPTION_FILE, &s->save, 0, 0},
         {"checkpoint", "FILE",
-         "keep the whole run in FILE after each epoch; where there is such a\nFILE, go on from it", OPTION_FILE,
+         "keep the whole run in FILE after each epoch; where there is such a FILE, go on from it", OPTION_FILE,
          &s->checkpoint, 0, 0},
         {"plot", "FILE", "draw the learning curves and some misread digits: FILE.png or FILE.svg", OPTION_PICTURE,
          &s->plot, 0, 0},
@@ -78,8 +79,8 @@ bool settings_read(settings *s, int argc, char **argv, int *exit_status) {
     };
     const option_table table = {
         .program = "train_digits",
-        .shows = "Train a network with Adam to read handwritten digits: 10,000 that the program draws itself, or "
-                 "others.\n",
+        .shows = "Train a network with Adam to read handwritten digits: 10,000 that the program\n"
+                 "draws itself, or others.\n",
         .ends = ends,
         .row = rows,
         .n = sizeof rows / sizeof *rows,

@@ -11,39 +11,51 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
-enum { HELP = OPTIONS_MOST + 1, NAME_WIDTH = 20 };
+enum { HELP = OPTIONS_MOST + 1, NAME_WIDTH = 20, LAST_COLUMN = 79 };
 
 /* ---- --help --------------------------------------------------------------------------------------------------- */
 
-/* A value that the option could not have given, such as a rate of 0, stands for "not set". */
-static void print_default(FILE *out, const option_row *r) {
-    if (r->kind == OPTION_INTEGER) {
-        const int64_t n = *(const int64_t *)r->value;
-        if (n >= r->low && n <= r->high) fprintf(out, " (default %" PRId64 ")", n);
-    } else if (r->kind == OPTION_RATE || r->kind == OPTION_NUMBER) {
-        const double x = *(const double *)r->value;
-        if (r->kind == OPTION_NUMBER || x > 0) fprintf(out, " (default %g)", x);
-    } else if (r->kind == OPTION_CHOICE) {
-        const option_choice *c = r->value;
-        if (c->chosen >= 0) fprintf(out, " (default %s)", c->names[c->chosen]);
-    } else if (r->kind == OPTION_SIZES) {
-        const option_sizes *s = r->value;
-        for (int i = 0; i < s->n; i++) fprintf(out, "%s%" PRId64, i > 0 ? "," : " (default ", s->size[i]);
-        if (s->n > 0) fputc(')', out);
+/* A text in lines of at most 79 columns, broken at `between` alone. *column: where the last line ended. */
+static void print_words(FILE *out, const char *text, const char *between, int *column) {
+    while (*text) {
+        const int length = (int)strcspn(text, between);
+        if (*column + 1 + length > LAST_COLUMN) *column = fprintf(out, "\n%*s", NAME_WIDTH + 2, "") - 1;
+        *column += fprintf(out, " %.*s", length, text);
+        text += length;
+        text += strspn(text, between);
     }
 }
 
-/* A help of several lines is indented as a whole. */
-static void print_row(FILE *out, const option_row *r) {
-    char name[64];
-    snprintf(name, sizeof name, "--%s %s", r->name, r->argument ? r->argument : "");
-    fprintf(out, "  %-*s ", NAME_WIDTH, name);
-    for (const char *c = r->help; *c; c++) {
-        fputc(*c, out);
-        if (*c == '\n') fprintf(out, "%*s", NAME_WIDTH + 3, "");
+/* A value that the option could not have given, such as a rate of 0, stands for "not set". */
+static void default_text(const option_row *r, char *text, size_t size) {
+    text[0] = '\0';
+    if (r->kind == OPTION_INTEGER) {
+        const int64_t n = *(const int64_t *)r->value;
+        if (n >= r->low && n <= r->high) snprintf(text, size, "(default %" PRId64 ")", n);
+    } else if (r->kind == OPTION_RATE || r->kind == OPTION_NUMBER) {
+        const double x = *(const double *)r->value;
+        if (r->kind == OPTION_NUMBER || x > 0) snprintf(text, size, "(default %g)", x);
+    } else if (r->kind == OPTION_CHOICE) {
+        const option_choice *c = r->value;
+        if (c->chosen >= 0) snprintf(text, size, "(default %s)", c->names[c->chosen]);
+    } else if (r->kind == OPTION_SIZES) {
+        const option_sizes *s = r->value;
+        int length = 0;
+        for (int i = 0; i < s->n; i++)
+            length += snprintf(text + length, size - (size_t)length, "%s%" PRId64 "%s", i > 0 ? "," : "(default ",
+                               s->size[i], i + 1 < s->n ? "" : ")");
     }
-    print_default(out, r);
+}
+
+static void print_row(FILE *out, const option_row *r) {
+    char name[64], preset[256];
+    snprintf(name, sizeof name, "--%s %s", r->name, r->argument ? r->argument : "");
+    int column = fprintf(out, "  %-*s", NAME_WIDTH, name);
+    print_words(out, r->help, " ", &column);
+    default_text(r, preset, sizeof preset);
+    print_words(out, preset, "\n", &column);
     fputc('\n', out);
 }
 

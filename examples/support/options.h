@@ -35,7 +35,7 @@ typedef struct option_sizes {
 typedef struct option_row {
     const char *name;     /* "seed"                                                    */
     const char *argument; /* "N"; NULL: it takes none                                  */
-    const char *help;     /* "of the first weights"; lines end in "\n" but the last    */
+    const char *help;     /* "of the first weights"; --help breaks it into lines     */
     option_kind kind;
     void *value; /* holds the default, which --help shows if the option could have given it */
     int64_t low, high;
