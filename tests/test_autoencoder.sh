@@ -75,7 +75,7 @@ expect 1 "images of 9 pixels are no squares whose sides can be halved twice" --d
 
     # fewer images held out than there are places: these stay empty
     mkdir few
-    (cd few && write_pair train 4 && cp train-labels-idx1-ubyte t10k-labels-idx1-ubyte && {
+    (cd few && write_pair train 4 "$lying" "$standing" && cp train-labels-idx1-ubyte t10k-labels-idx1-ubyte && {
         # shellcheck disable=SC2059 # the formats are escapes
         printf "\\000\\000\\010\\003$(octal 3)$(octal 4)$(octal 4)" && head -c 64 train-images-idx3-ubyte | tail -c 48
     } >t10k-images-idx3-ubyte && {
