@@ -252,6 +252,8 @@ START_TEST(asking_whether_a_file_can_be_written_leaves_nothing_behind) {
     ck_assert_ptr_nonnull(strstr(error.message, "is a directory"));
     ck_assert_int_eq(ag_file_check(in_folder("none/x"), &error), AG_ERROR_IO);
     ck_assert_ptr_nonnull(strstr(error.message, in_folder("none/x")));
+    ck_assert_int_eq(ag_file_check("", &error), AG_ERROR_IO);
+    ck_assert_ptr_nonnull(strstr(error.message, "No such file"));
 }
 END_TEST
 

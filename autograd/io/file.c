@@ -180,7 +180,7 @@ ag_status agx_writer_open(agx_writer *w, const char *path, ag_error *error) {
         target = resolved;
     }
     bool exists = stat(target, &st) == 0;
-    if (!exists && errno != ENOENT) return fail_errno(path, "cannot examine", error);
+    if (!exists && (errno != ENOENT || !*path)) return fail_errno(path, "cannot examine", error);
     if (exists) {
         ag_status status = check_regular(&st, path, error);
         if (status) return status;
