@@ -20,6 +20,9 @@ static nn_module *cnn(ag_error *error) {
 static nn_module *lstm(ag_error *error) {
     return nn_lstm(3, 5, &(nn_recurrent_options){.layers = 2, .bidirectional = true}, error);
 }
+static nn_module *projected(ag_error *error) {
+    return nn_lstm(3, 5, &(nn_recurrent_options){.layers = 2, .bidirectional = true, .proj_size = 2}, error);
+}
 static nn_module *gru(ag_error *error) { return nn_gru(3, 5, &(nn_recurrent_options){.layers = 2}, error); }
 static nn_module *rnn(ag_error *error) { return nn_rnn(3, 5, AG_RNN_TANH, NULL, error); }
 static nn_module *encoder(ag_error *error) {
@@ -68,6 +71,7 @@ static const struct network {
 } networks[] = {{"mlp", mlp, 2, {5, 8}, 0},
                 {"cnn", cnn, 4, {4, 2, 6, 5}, 0},
                 {"lstm", lstm, 3, {7, 4, 3}, 0},
+                {"projected", projected, 3, {7, 4, 3}, 0},
                 {"gru", gru, 3, {7, 4, 3}, 0},
                 {"rnn", rnn, 3, {7, 4, 3}, 0},
                 {"encoder", encoder, 3, {3, 6, 8}, 0},

@@ -70,6 +70,7 @@ MODULES = {
     "mlp": (mlp, (5, 8)),
     "cnn": (cnn, (4, 2, 6, 5)),
     "lstm": (lambda: torch.nn.LSTM(3, 5, 2, bidirectional=True), (7, 4, 3)),
+    "projected": (lambda: torch.nn.LSTM(3, 5, 2, bidirectional=True, proj_size=2), (7, 4, 3)),
     "gru": (lambda: torch.nn.GRU(3, 5, 2), (7, 4, 3)),
     "rnn": (lambda: torch.nn.RNN(3, 5), (7, 4, 3)),
     "encoder": (lambda: torch.nn.TransformerEncoderLayer(8, 2, 16, 0.1, batch_first=True), (3, 6, 8)),

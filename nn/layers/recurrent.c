@@ -5,12 +5,13 @@
 
 #include "../module_impl.h"
 #include "packing_impl.h"
+#include "projection_impl.h"
 
 #include <inttypes.h>
 #include <limits.h>
 #include <stdio.h>
 
-enum { PARTS = 4 }; /* weights and biases of a layer in one direction */
+enum { PARTS = 5 }; /* of a layer in one direction: two weights, two biases, a projection */
 
 typedef struct recurrent recurrent;
 
@@ -27,8 +28,8 @@ struct recurrent {
     const cell *cell;
     nn_recurrent_options options;
     int slots, directions;
-    int64_t hidden;
-    nn_param *part[]; /* (slots, PARTS) */
+    int64_t hidden, outputs; /* of one direction; the same, unless they are projected */
+    nn_param *part[];        /* (slots, PARTS) */
 };
 
 static ag_value run_tanh(ag_value x, const ag_cell_weights *w, ag_cell_state first, ag_cell_state *last) {
@@ -75,7 +76,9 @@ static ag_value run_slot(const recurrent *r, nn_pass *pass, const nnx_packing *p
     for (int k = 0; k < p->segments; k++) {
         const ag_cell_state first = {state_before(p, s->h, k), state_before(p, s->c, k)};
         ag_cell_state last = first;
-        y[k] = r->cell->run(nnx_pack_segment(p, x, k), &w, first, &last);
+        const ag_value piece = nnx_pack_segment(p, x, k);
+        y[k] = part[4] ? nnx_projected_lstm(piece, &w, nn_use(pass, part[4]), first, &last)
+                       : r->cell->run(piece, &w, first, &last);
         if (!y[k].id) return y[k];
         if (!p->plain) y[k] = ag_flatten(y[k], 0, 1);
         s->h = ag_squeeze(last.h, 0);
@@ -115,16 +118,16 @@ static ag_value run_layers(const recurrent *r, nn_pass *pass, const nnx_packing 
     return x;
 }
 
-/* Is a state, unless it is none, (slots, batch, H), or (slots, H) where x, (T, ..., n), has no batch? */
-static bool state_fits(const recurrent *r, const ag_meta *x, ag_value state, const char *name) {
+/* Is a state, unless it is none, (slots, batch, features), or (slots, features) where x, (T, ..., n), has no batch? */
+static bool state_fits(const recurrent *r, const ag_meta *x, ag_value state, int64_t features, const char *name) {
     if (!state.tape) return true;
     const ag_meta *meta = ag_meta_of(state);
-    if (meta && meta->rank == x->rank && meta->dim[0] == r->slots && meta->dim[meta->rank - 1] == r->hidden &&
+    if (meta && meta->rank == x->rank && meta->dim[0] == r->slots && meta->dim[meta->rank - 1] == features &&
         (meta->rank == 2 || meta->dim[1] == x->dim[1]))
         return true;
     char text[AG_META_TEXT];
     (void)ag_tape_fail(state.tape, AG_ERROR_SHAPE, "%s: %s must have shape (%d%s, %" PRId64 "), got %s",
-                       r->base.type, name, r->slots, x->rank == 3 ? ", batch" : "", r->hidden,
+                       r->base.type, name, r->slots, x->rank == 3 ? ", batch" : "", features,
                        meta ? ag_meta_text(meta, text, sizeof text) : "a failed value");
     return false;
 }
@@ -146,7 +149,8 @@ static ag_value run(recurrent *r, nn_pass *pass, ag_value x, const int64_t *leng
         meta = ag_meta_of(x);
         if (!meta) return x;
     }
-    if (!state_fits(r, meta, first.h, "h") || (r->cell->has_memory && !state_fits(r, meta, first.c, "c")))
+    if (!state_fits(r, meta, first.h, r->outputs, "h") ||
+        (r->cell->has_memory && !state_fits(r, meta, first.c, r->hidden, "c")))
         return failed;
     nnx_packing p;
     const size_t bytes = (size_t)r->slots * 2 * sizeof(ag_value); /* fits: r holds more for every slot */
@@ -188,19 +192,22 @@ ag_value nn_recurrent_run(nn_module *m, nn_pass *pass, ag_value x, const int64_t
 
 /* Declares what one slot learns; n: the features it reads. */
 static bool declare(recurrent *r, int slot, int64_t n, ag_error *error) {
-    static const char *const names[PARTS] = {"weight_ih", "weight_hh", "bias_ih", "bias_hh"};
-    const int parts = r->options.no_bias ? 2 : PARTS;
+    static const char *const names[PARTS] = {"weight_ih", "weight_hh", "bias_ih", "bias_hh", "weight_hr"};
+    const bool projects = r->outputs != r->hidden;
     int64_t rows;
     if (!ag_int_mul(r->cell->gates, r->hidden, &rows)) {
         (void)ag_fail(error, AG_ERROR_SHAPE, "%s: too many elements", r->base.type);
         return false;
     }
-    for (int i = 0; i < parts; i++) {
+    const int64_t dims[PARTS][2] = {{rows, n}, {rows, r->outputs}, {rows, 0}, {rows, 0}, {r->outputs, r->hidden}};
+    for (int i = 0; i < PARTS; i++) {
+        const bool bias = i == 2 || i == 3;
+        if ((bias && r->options.no_bias) || (i == 4 && !projects)) continue;
         char name[40];
         (void)snprintf(name, sizeof name, "%s_l%d%s", names[i], slot / r->directions,
                        slot % r->directions ? "_reverse" : "");
-        const int64_t dim[2] = {rows, i == 0 ? n : r->hidden};
-        nn_param *p = nn_module_param(&r->base, name, i < 2 ? 2 : 1, dim, nn_init_fan_uniform(r->hidden), error);
+        nn_param *p =
+            nn_module_param(&r->base, name, bias ? 1 : 2, dims[i], nn_init_fan_uniform(r->hidden), error);
         r->part[slot * PARTS + i] = p;
         if (!p) return false;
     }
@@ -214,6 +221,8 @@ static nn_module *make(const cell *k, int64_t n_in, int64_t hidden, const nn_rec
     const char *wrong = NULL;
     if (o.layers < 0 || o.layers > INT_MAX / (2 * PARTS)) wrong = "needs 1 or more layers";
     if (!(o.dropout >= 0 && o.dropout <= 1)) wrong = "the probability of dropout is not in [0, 1]";
+    if (o.proj_size != 0 && (k != &lstm_cell || o.proj_size < 0 || o.proj_size >= hidden))
+        wrong = "proj_size is for an LSTM, and below its hidden features";
     if (wrong || hidden < 1) {
         (void)ag_fail(error, wrong ? AG_ERROR_VALUE : AG_ERROR_SHAPE, "%s: %s", k->name,
                       wrong ? wrong : "needs 1 or more hidden features");
@@ -233,8 +242,9 @@ static nn_module *make(const cell *k, int64_t n_in, int64_t hidden, const nn_rec
     r->slots = slots;
     r->directions = directions;
     r->hidden = hidden;
+    r->outputs = o.proj_size ? o.proj_size : hidden;
     for (int slot = 0; slot < slots; slot++)
-        if (!declare(r, slot, slot < directions ? n_in : directions * hidden, error))
+        if (!declare(r, slot, slot < directions ? n_in : directions * r->outputs, error))
             return nn_module_free_null(&r->base);
     return &r->base;
 }
