@@ -6,6 +6,7 @@
 #include "../images.h"
 
 #include "../file_impl.h"
+#include "../sort_impl.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -46,25 +47,9 @@ static bool names_add(names *list, const char *folder, const char *name) {
     return true;
 }
 
-static void sift(char **v, int64_t root, int64_t n) {
-    for (int64_t child; (child = 2 * root + 1) < n; root = child) {
-        if (child + 1 < n && strcmp(v[child], v[child + 1]) < 0) child++;
-        if (strcmp(v[root], v[child]) >= 0) return;
-        char *held = v[root];
-        v[root] = v[child];
-        v[child] = held;
-    }
-}
-
-/* Heap sort: the C library's may take memory past the allocator hook. */
-static void names_sort(names *list) {
-    for (int64_t i = list->n / 2; i-- > 0;) sift(list->v, i, list->n);
-    for (int64_t last = list->n; last-- > 1;) {
-        char *held = list->v[0];
-        list->v[0] = list->v[last];
-        list->v[last] = held;
-        sift(list->v, 0, last);
-    }
+static bool name_before(const void *user, const void *x, const void *y) {
+    (void)user;
+    return strcmp(*(char *const *)x, *(char *const *)y) < 0;
 }
 
 static bool is_picture(const char *name) {
@@ -104,7 +89,7 @@ static ag_status list_folder(const char *folder, bool pictures, names *list, ag_
         ag_release_string(list->v[i]);
         list->v[i] = list->v[--list->n];
     }
-    names_sort(list);
+    nnx_sort(list->v, list->n, sizeof *list->v, name_before, NULL);
     return AG_OK;
 }
 

@@ -4,6 +4,7 @@
  * totals, so that the parts' sizes are those of a plain split and no class is off by more than one. */
 #include "../prepare.h"
 
+#include "../sort_impl.h"
 #include "data_impl.h"
 
 #include <inttypes.h>
@@ -20,31 +21,11 @@ typedef struct by_class {
     const int64_t *y, *shuffled;
 } by_class;
 
-static bool comes_before(const by_class *b, int64_t p, int64_t q) {
+static bool place_before(const void *user, const void *x, const void *y) {
+    const by_class *b = user;
+    const int64_t p = *(const int64_t *)x, q = *(const int64_t *)y;
     const int64_t one = b->y[b->shuffled[p]], other = b->y[b->shuffled[q]];
     return one != other ? one < other : p < q;
-}
-
-static void sift(const by_class *b, int64_t *place, int64_t root, int64_t n) {
-    for (int64_t child; (child = 2 * root + 1) < n; root = child) {
-        if (child + 1 < n && comes_before(b, place[child], place[child + 1])) child++;
-        if (!comes_before(b, place[root], place[child])) return;
-        const int64_t held = place[root];
-        place[root] = place[child];
-        place[child] = held;
-    }
-}
-
-/* Heap sort: labels come from files, and no order of theirs may make it slow. */
-static void sort_places(const by_class *b, int64_t *place, int64_t n) {
-    for (int64_t p = 0; p < n; p++) place[p] = p;
-    for (int64_t p = n / 2; p-- > 0;) sift(b, place, p, n);
-    for (int64_t last = n; last-- > 1;) {
-        const int64_t held = place[0];
-        place[0] = place[last];
-        place[last] = held;
-        sift(b, place, 0, last);
-    }
 }
 
 static int64_t share(double fraction, int64_t n) { return (int64_t)floor(fraction * (double)n + 0.5); }
@@ -57,7 +38,8 @@ static void choose(const int64_t *y, const int64_t *shuffled, int64_t *place, in
         return;
     }
     const by_class b = {y, shuffled};
-    sort_places(&b, place, n);
+    for (int64_t p = 0; p < n; p++) place[p] = p;
+    nnx_sort(place, n, sizeof *place, place_before, &b);
     for (int64_t from = 0, to; from < n; from = to) {
         for (to = from + 1; to < n && y[shuffled[place[to]]] == y[shuffled[place[from]]];) to++;
         const int64_t wanted = share(fraction, to) - share(fraction, from);
