@@ -248,3 +248,8 @@ int64_t nnx_params_offset(const nn_params *p, size_t i) {
     const char *slab = ag_tensor_data(p->slab), *part = ag_tensor_data(p->tensor[i]);
     return (part - slab) / (ptrdiff_t)ag_dtype_size(ag_tensor_meta(p->slab)->dtype);
 }
+
+void nnx_tensor_copy(ag_tensor *to, const ag_tensor *from) {
+    const size_t bytes = ag_meta_bytes(ag_tensor_meta(to));
+    if (bytes) memcpy(ag_tensor_write(to), ag_tensor_data(from), bytes);
+}

@@ -7,9 +7,9 @@
 
 #include "file_impl.h"
 #include "misfit_impl.h"
+#include "param_impl.h"
 
 #include <stdio.h>
-#include <string.h>
 
 ag_status nn_params_save(const nn_params *p, const char *path, const char *const *metadata, ag_error *error) {
     const size_t n = nn_params_kept(p), bytes = n * sizeof(void *); /* no overflow: n tensors exist */
@@ -40,11 +40,6 @@ static void compare(const nn_params *p, const ag_safetensors *file, nnx_misfit *
             nnx_misfit_add(m, "\"%s\" is not in the network", ag_safetensors_name(file, i));
 }
 
-static void copy(ag_tensor *to, const ag_tensor *from) {
-    const size_t bytes = ag_meta_bytes(ag_tensor_meta(to));
-    if (bytes) memcpy(ag_tensor_write(to), ag_tensor_data(from), bytes);
-}
-
 ag_status nn_params_load(nn_params *p, const char *path, ag_error *error) {
     ag_error why = {AG_OK, ""};
     ag_safetensors *file = ag_safetensors_read(path, &why);
@@ -54,7 +49,7 @@ ag_status nn_params_load(nn_params *p, const char *path, ag_error *error) {
     const ag_status status = nnx_misfit_status(&m, path, "the network", error);
     for (size_t i = 0; !status && i < nn_params_kept(p); i++) {
         ag_tensor *x = nn_params_keep(p, i);
-        copy(x, ag_safetensors_find(file, ag_tensor_name(x)));
+        nnx_tensor_copy(x, ag_safetensors_find(file, ag_tensor_name(x)));
     }
     ag_safetensors_free(file);
     return status;
@@ -70,7 +65,7 @@ ag_status nn_params_load_partial(nn_params *p, const char *path, nn_load_report 
         ag_tensor *x = nn_params_keep(p, i);
         const ag_tensor *from = ag_safetensors_find(file, ag_tensor_name(x));
         if (nnx_misfit_compare(&m, ag_tensor_name(x), x, from)) {
-            copy(x, from);
+            nnx_tensor_copy(x, from);
             r.loaded++;
         } else if (from) {
             r.unlike++;

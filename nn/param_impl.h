@@ -1,4 +1,4 @@
-/* param_impl: what optimisers read of a slab. Internal. */
+/* param_impl: what optimisers read of a slab, and copies of its parts. Internal. */
 #ifndef NNX_PARAM_IMPL_H
 #define NNX_PARAM_IMPL_H
 
@@ -14,5 +14,8 @@ ag_status nnx_params_gradient(nn_params *p, const ag_tensor **gradient, ag_error
 ag_tensor *nnx_params_gradients(nn_params *p);
 /** The first element of parameter i in the slab. */
 int64_t nnx_params_offset(const nn_params *p, size_t i);
+
+/** What `from` holds becomes what `to` holds, of the same shape and dtype. */
+void nnx_tensor_copy(ag_tensor *to, const ag_tensor *from);
 
 #endif

@@ -2,6 +2,7 @@
  * f32 average by a ten-thousandth of the difference, which is rounded once. */
 #include "../ema.h"
 
+#include "../param_impl.h"
 #include "optim_impl.h"
 
 #include <string.h>
@@ -64,8 +65,7 @@ static bool follow(nn_ema *e, ag_tensor *of) {
         ag_tensor_free(average);
         return false;
     }
-    const size_t bytes = ag_meta_bytes(meta);
-    if (bytes) memcpy(ag_tensor_write(average), ag_tensor_data(of), bytes);
+    nnx_tensor_copy(average, of);
     e->pair[e->count++] = (pair){of, average};
     return true;
 }

@@ -12,7 +12,6 @@
 #include "../param_impl.h"
 
 #include <math.h>
-#include <string.h>
 
 enum { DIRECTION, LAST_GRADIENT, CHANGES, MOVES, RATIOS, STATES };
 enum { ITERATIONS, PAIRS, OLDEST, SCALE, LENGTH, NUMBERS };
@@ -72,11 +71,6 @@ ag_status nnx_lbfgs_move(const nnx_lbfgs_line *line, double length, ag_error *er
 
 /* ---- vectors ------------------------------------------------------------------------------------------------ */
 
-static void copy(ag_tensor *to, const ag_tensor *from) {
-    const size_t bytes = ag_meta_bytes(ag_tensor_meta(to));
-    if (bytes) memcpy(ag_tensor_write(to), ag_tensor_data(from), bytes);
-}
-
 /* Row i of a matrix of rows of n; of a vector, row 0 is all of it. */
 typedef struct vector {
     ag_dtype dtype;
@@ -132,7 +126,7 @@ ag_status nnx_lbfgs_evaluate(const nnx_lbfgs_line *line, double *loss, ag_tensor
     const ag_tensor *now;
     ag_status status = line->f(line->user, loss, error);
     if (!status) status = nnx_params_gradient(line->params, &now, error);
-    if (!status) copy(gradient, now);
+    if (!status) nnx_tensor_copy(gradient, now);
     return status;
 }
 
@@ -198,7 +192,7 @@ static ag_status iterate(lbfgs *l, const nnx_lbfgs_line *line, bool last, double
     const vector g = row(gradient, 0, ag_tensor_count(gradient)), d = row(o->state[DIRECTION], 0, g.n);
     o->number[ITERATIONS].value++;
     direct(l, g);
-    copy(o->state[LAST_GRADIENT], gradient);
+    nnx_tensor_copy(o->state[LAST_GRADIENT], gradient);
     const double before = *loss, slope = dot(g, d);
     double t = o->lr;
     if (o->number[ITERATIONS].value == 1) t *= fmin(1, 1 / absolute_sum(g));
@@ -208,7 +202,7 @@ static ag_status iterate(lbfgs *l, const nnx_lbfgs_line *line, bool last, double
         o->number[LENGTH].value = t;
         return AG_OK;
     }
-    copy(line->start, nn_params_slab(o->params));
+    nnx_tensor_copy(line->start, nn_params_slab(o->params));
     ag_status status;
     if (l->options.fixed_step) {
         status = nnx_lbfgs_move(line, t, error);
@@ -220,7 +214,7 @@ static ag_status iterate(lbfgs *l, const nnx_lbfgs_line *line, bool last, double
         status = nnx_lbfgs_search(line, slope, &t, loss, evaluations, error);
     }
     if (status) {
-        copy(nn_params_slab(o->params), line->start);
+        nnx_tensor_copy(nn_params_slab(o->params), line->start);
         return status;
     }
     o->number[LENGTH].value = t;

@@ -4,10 +4,10 @@
  * its slope has turned) or one is found; the second narrows the interval, by the cubic through its ends, keeping
  * the better end. A trial where the loss is not finite counts as a rise: the interval is then halved.
  * Source: Nocedal and Wright 2006, algorithms 3.5 and 3.6; safeguards as in Schmidt's minFunc. */
+#include "../param_impl.h"
 #include "lbfgs_impl.h"
 
 #include <math.h>
-#include <string.h>
 
 static const double c1 = 1e-4, c2 = 0.9, shortest = 1e-9;
 enum { TRIALS = 25 };
@@ -137,7 +137,6 @@ ag_status nnx_lbfgs_search(const nnx_lbfgs_line *line, double slope, double *len
     }
     *length = low.t;
     *loss = low.f;
-    const size_t bytes = ag_meta_bytes(ag_tensor_meta(line->gradient[0]));
-    if (low.g && bytes) memcpy(ag_tensor_write(line->gradient[0]), ag_tensor_data(line->gradient[low.g]), bytes);
+    if (low.g) nnx_tensor_copy(line->gradient[0], line->gradient[low.g]);
     return nnx_lbfgs_move(line, low.t, error);
 }

@@ -91,10 +91,7 @@ ag_status nnx_optim_run(const nn_optim *o, ag_tensor *slab, ag_tensor *gradient,
     if (c->maximize) turn(gradient);
     ag_status status = ag_op_run(o->rule, in, 2 + n, attrs, result ? result : out, 1, error);
     if (c->maximize) turn(gradient);
-    for (uint32_t k = 0; result && !status && k <= n; k++) {
-        const size_t bytes = ag_meta_bytes(ag_tensor_meta(out[k]));
-        if (bytes) memcpy(ag_tensor_write(out[k]), ag_tensor_data(result[k]), bytes);
-    }
+    for (uint32_t k = 0; result && !status && k <= n; k++) nnx_tensor_copy(out[k], result[k]);
     return status;
 }
 

@@ -1,14 +1,14 @@
 /* early: the best weights so far. One tensor is kept for each parameter and each buffer, in their order. */
 #include "../early.h"
 
+#include "../param_impl.h"
+
 #include <math.h>
-#include <string.h>
 
 struct nn_early {
     nn_params *params;
     size_t count;
-    ag_tensor *
-        *kept; /* (count) like nn_params_keep's; what they hold means something where least is not infinite */
+    ag_tensor **kept; /* (count) like nn_params_keep's; they mean something where `least` is not infinite */
     double least;
     int64_t since;
 };
@@ -44,18 +44,13 @@ void nn_early_free(nn_early *e) {
     ag_release(e, sizeof *e);
 }
 
-static void copy(ag_tensor *to, const ag_tensor *from) {
-    const size_t bytes = ag_meta_bytes(ag_tensor_meta(to));
-    if (bytes) memcpy(ag_tensor_write(to), ag_tensor_data(from), bytes);
-}
-
 bool nn_early_tell(nn_early *e, double x, double margin) {
     const bool better = e->least == INFINITY ? x < INFINITY : x < e->least - margin;
     e->since++;
     if (!better) return false;
     e->least = x;
     e->since = 0;
-    for (size_t i = 0; i < e->count; i++) copy(e->kept[i], nn_params_keep(e->params, i));
+    for (size_t i = 0; i < e->count; i++) nnx_tensor_copy(e->kept[i], nn_params_keep(e->params, i));
     return true;
 }
 
@@ -64,7 +59,8 @@ double nn_early_least(const nn_early *e) { return e->least; }
 int64_t nn_early_since(const nn_early *e) { return e->since; }
 
 void nn_early_restore(const nn_early *e) {
-    for (size_t i = 0; e->least < INFINITY && i < e->count; i++) copy(nn_params_keep(e->params, i), e->kept[i]);
+    for (size_t i = 0; e->least < INFINITY && i < e->count; i++)
+        nnx_tensor_copy(nn_params_keep(e->params, i), e->kept[i]);
 }
 
 ag_tensor *nn_early_keep(const nn_early *e, size_t i) { return i < e->count ? e->kept[i] : NULL; }
