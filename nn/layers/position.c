@@ -4,18 +4,6 @@
 #include <inttypes.h>
 #include <math.h>
 
-/* ---- sinusoidal: a table made once, in f64 */
-
-typedef struct sinusoidal {
-    nn_module base;
-    ag_tensor *table; /* (max_steps, features) f64 */
-} sinusoidal;
-
-typedef struct learned {
-    nn_module base;
-    nn_param *weight; /* (max_steps, features) */
-} learned;
-
 /* T of x (..., T, features); -1, and an error on the tape, where x does not fit. */
 static int64_t steps_of(const nn_module *m, nn_pass *pass, ag_value x, int64_t max_steps, int64_t features) {
     const ag_meta *meta = ag_meta_of(x);
@@ -28,6 +16,13 @@ static int64_t steps_of(const nn_module *m, nn_pass *pass, ag_value x, int64_t m
                        features, max_steps, meta ? ag_meta_text(meta, text, sizeof text) : "a failed value");
     return -1;
 }
+
+/* ---- sinusoidal: a table made once, in f64 ----------------------------------------------------------------- */
+
+typedef struct sinusoidal {
+    nn_module base;
+    ag_tensor *table; /* (max_steps, features) f64 */
+} sinusoidal;
 
 static ag_value sinusoidal_forward(nn_module *m, nn_pass *pass, ag_value x) {
     const ag_tensor *table = ((sinusoidal *)m)->table;
@@ -55,7 +50,12 @@ nn_module *nn_sinusoidal_encoding(int64_t max_steps, int64_t features, ag_error 
     return &s->base;
 }
 
-/* ---- learned: a table among the parameters */
+/* ---- learned: a table among the parameters ------------------------------------------------------------------- */
+
+typedef struct learned {
+    nn_module base;
+    nn_param *weight; /* (max_steps, features) */
+} learned;
 
 static ag_value learned_forward(nn_module *m, nn_pass *pass, ag_value x) {
     nn_param *weight = ((learned *)m)->weight;
