@@ -17,8 +17,9 @@ typedef struct nn_ema nn_ema;
  *          AG_ERROR_NAME (another operation is called nn_ema_update), AG_ERROR_MEMORY
  *  Memory: as long as the slab */
 NN_API nn_ema *nn_ema_new(nn_params *params, double decay, ag_error *error);
-/** The same with the buffers, such as the running statistics of batch norm: each is averaged and swapped as the parameters
- *  are, but for those of integers, counts, which stay the network's. Without it the buffers of the last step serve both.
+/** The same with the buffers, such as the running statistics of batch norm: each is averaged and swapped as the
+ *  parameters are, but for those of integers, counts, which stay the network's. Without it the buffers of the last
+ *  step serve both.
  *  Memory: and as long as these buffers */
 NN_API nn_ema *nn_ema_new_with_buffers(nn_params *params, double decay, ag_error *error);
 NN_API void nn_ema_free(nn_ema *e); /* accepts NULL; the slab stays as it is, swapped or not */

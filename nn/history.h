@@ -51,15 +51,15 @@ NN_API ag_status nn_history_metrics(nn_history *h, const char *const *name, size
 /** One more epoch, a copy. Which one is the best is for those to say who know what counts: `best` stays.
  *  Errors: AG_ERROR_MEMORY; nothing is changed */
 NN_API ag_status nn_history_add(nn_history *h, const nn_epoch *e, ag_error *error) AG_WARN_UNUSED;
-/** A table for other programs: a line of names, then a line for each epoch; numbers with all their digits, an empty field
- *  for what there is not. Epochs have their numbers, from 0, where printed lines and curves count from 1. The old file
- *  stands until the new one is whole.
+/** A table for other programs: a line of names, then a line for each epoch; numbers with all their digits, an empty
+ *  field for what there is not. Epochs have their numbers, from 0, where printed lines and curves count from 1. The
+ *  old file stands until the new one is whole.
  *  Errors: AG_ERROR_IO (with the reason), AG_ERROR_MEMORY
  *  Source: RFC 4180, with plain line ends */
 NN_API ag_status nn_history_csv(const nn_history *h, const char *path, ag_error *error) AG_WARN_UNUSED;
-/** The curves as a picture, PNG or SVG by the ending of its name (picture.h): the loss, logarithmic where its range asks
- *  for it; metrics, those between 0 and 1 in one chart; the learning rate where it changed. An epoch's numbers stand
- *  behind it: those of the first at 1.
+/** The curves as a picture, PNG or SVG by the ending of its name (picture.h): the loss, logarithmic where its range
+ *  asks for it; metrics, those between 0 and 1 in one chart; the learning rate where it changed. An epoch's numbers
+ *  stand behind it: those of the first at 1.
  *  Edges:  no epochs give empty charts
  *  Errors: those of nn_picture_check and nn_picture_write: AG_ERROR_UNSUPPORTED in a build without cairo */
 NN_API ag_status nn_history_plot(const nn_history *h, const char *path, ag_error *error) AG_WARN_UNUSED;

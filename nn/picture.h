@@ -15,8 +15,8 @@
 
 AG_BEGIN_DECLS
 
-/** Points with a line through them. A point that is not finite, or beyond 1e300, or below 1e-300 on a logarithmic axis, is
- *  left out, and interrupts the line. */
+/** Points with a line through them. A point that is not finite, or beyond 1e300, or below 1e-300 on a logarithmic
+ *  axis, is left out, and interrupts the line. */
 typedef struct nn_curve {
     const char *name;    /* in the legend; NULL: it is not there                                              */
     const double *x, *y; /* (n)                                                                               */

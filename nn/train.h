@@ -121,10 +121,10 @@ typedef struct nn_fit_options {
     bool terminal; /* of `print`                                                */
 } nn_fit_options;
 
-/** Train a network. The watched loss is that of validation, where there is a set, or else that of training. Epochs are
- *  appended to `history`. Steps that the optimiser did before count for the schedule. The sources of training and of
- *  validation may be one: they are never asked at the same time. Samples of validation that are drawn are drawn alike in
- *  every epoch, those of training anew.
+/** Train a network. The watched loss is that of validation, where there is a set, or else that of training. Epochs
+ *  are appended to `history`. Steps that the optimiser did before count for the schedule. The sources of training and
+ *  of validation may be one: they are never asked at the same time. Samples of validation that are drawn are drawn
+ *  alike in every epoch, those of training anew.
  *
  *  accumulate: gradients of several batches are put together as if these were one batch, each with the weight of its
  *  samples. An epoch's last step may have fewer; a callback that ends the run between steps drops what waits for one.
@@ -138,9 +138,10 @@ typedef struct nn_fit_options {
  *          of other parameters; a schedule that nn_schedule_check refuses; with drop_last, fewer samples than a
  *          batch), AG_ERROR_NONFINITE (a loss or, with clip_norm, the gradients are not finite; with skip_nonfinite:
  *          no batch of an epoch was left), AG_ERROR_STATE (the average is swapped in; L-BFGS, which evaluates a loss
- *          several times a step: nn_optim_step_with), AG_ERROR_MEMORY, those of nn_batcher_of and nn_batcher_status (names the sample), and those of the network,
- *          the loss, the metrics and nn_optim_step. The message names epoch and batch, counted from 1, as all that is
- *          shown. The epochs before stay in the history, and the weights as the last step left them
+ *          several times a step: nn_optim_step_with), AG_ERROR_MEMORY, those of nn_batcher_of and nn_batcher_status
+ *          (names the sample), and those of the network, the loss, the metrics and nn_optim_step. The message names
+ *          epoch and batch, counted from 1, as all that is shown. The epochs before stay in the history, and the
+ *          weights as the last step left them
  *  Memory: a tape, batches (with prefetch several), and with patience a copy of weights and buffers */
 NN_API ag_status nn_fit(nn_module *net, nn_params *params, nn_optim *optim, const nn_fit_options *options,
                         nn_history *history, ag_error *error) AG_WARN_UNUSED;

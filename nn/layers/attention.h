@@ -25,8 +25,9 @@ typedef struct nn_attention_options {
  *  Xavier-uniform, bias_k and bias_v Xavier-normal, out_proj uniform in [-r, r), r = 1 / sqrt(D), biases zero.
  *  nn_forward is self-attention, for kdim = vdim = D. options NULL: defaults.
  *  Shapes: x, y (..., T, D)
- *  Errors: AG_ERROR_VALUE (heads below 1 or no divisor of D, dropout outside [0, 1]), AG_ERROR_SHAPE (D below 1, kdim or
- *          vdim below 0, too many elements), AG_ERROR_MEMORY. Of a pass, kept by the tape: those of ag_multihead_attention
+ *  Errors: AG_ERROR_VALUE (heads below 1 or no divisor of D, dropout outside [0, 1]), AG_ERROR_SHAPE (D below 1, kdim
+ *          or vdim below 0, too many elements), AG_ERROR_MEMORY. Of a pass, kept by the tape: those of
+ *          ag_multihead_attention
  *  Source: Vaswani and others 2017 */
 NN_API nn_module *nn_multihead_attention(int64_t features, int64_t heads, const nn_attention_options *options,
                                          ag_error *error);

@@ -1,4 +1,4 @@
-/* impl: what the update rules share. Internal.
+/* optim_impl: what the update rules share. Internal.
  *
  * An optimiser is a struct whose first member is an nn_optim, and an operation of operands {parameters, gradient,
  * state...} and results {parameters, state...}, run in place on the slab. A new one is one file like adam.c,

@@ -2,8 +2,8 @@
  *
  *   m <- beta1 m + (1 - beta1) g,  v <- beta2 v + (1 - beta2) g^2,  m^ = m / (1 - beta1^t)
  *   r_max = 2 / (1 - beta2) - 1,  r = r_max - 2 t beta2^t / (1 - beta2^t)
- *   r > 5:  p <- p - lr m^ sqrt((r - 4)(r - 2) r_max / ((r_max - 4)(r_max - 2) r)) sqrt(1 - beta2^t) / (sqrt(v) +
- *   eps) else:   p <- p - lr m^
+ *   r > 5:  p <- p - lr m^ sqrt((r - 4)(r - 2) r_max / ((r_max - 4)(r_max - 2) r)) sqrt(1 - beta2^t) / (sqrt(v) + eps)
+ *   else:   p <- p - lr m^
  *
  * Source: Liu, Jiang, He, Chen, Liu, Gao, Han, "On the variance of the adaptive learning rate and beyond", ICLR
  * 2020, algorithm 2, the bound 5 and eps as in torch.optim.RAdam. */

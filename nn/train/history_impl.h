@@ -1,5 +1,5 @@
-/* history_impl: a history in a checkpoint - three tensors, whose rows are its epochs, and the names of its metrics among the
- * metadata. Internal. */
+/* history_impl: a history in a checkpoint - three tensors, whose rows are its epochs, and the names of its metrics
+ * among the metadata. Internal. */
 #ifndef NNX_HISTORY_IMPL_H
 #define NNX_HISTORY_IMPL_H
 
