@@ -43,6 +43,7 @@ typedef struct run {
     nn_confusion in_training; /* of the current epoch, read off the logits that training computes */
     nn_confusion in_test;     /* of the last test                                                  */
     bool tested;              /* since the last step                                               */
+    nn_history history;       /* of whole epochs, those before a checkpoint too                    */
     training_picture picture;
     progress progress;
 } run;
@@ -93,12 +94,15 @@ static ag_status prepare_training(run *r, ag_error *error) {
     const int64_t steps = s->epochs * nn_batcher_count(r->train_batches);
     r->schedule = s->schedule.chosen == RATE_COSINE && steps > 0 ? nn_schedule_cosine(s->lr, steps, 0)
                                                                  : nn_schedule_constant(s->lr);
+    const ag_status named = nn_history_metrics(&r->history, (const char *const[]){"accuracy"}, 1, error);
+    if (named != AG_OK) return named;
     r->picture.images = r->test.x;
     progress_begin(&r->progress, !s->quiet, s->epochs, nn_dataset_size(&r->train));
     return AG_OK;
 }
 
 static void run_clear(run *r) {
+    nn_history_clear(&r->history);
     training_picture_clear(&r->picture);
     nn_confusion_clear(&r->in_training);
     nn_confusion_clear(&r->in_test);
@@ -126,6 +130,7 @@ static nn_checkpoint whole_run(run *r, ag_random *random) {
                            .schedule = &r->schedule,
                            .random = random,
                            .epoch = &r->epoch,
+                           .history = &r->history,
                            .settings = r->must_agree.word};
 }
 
@@ -137,6 +142,20 @@ static void keep(run *r) {
     const nn_checkpoint all = whole_run(r, &random);
     r->kept = nn_checkpoint_save(&all, r->set.checkpoint, &error);
     complain(&error);
+}
+
+/* The curves of the epochs that another process did: of their losses a checkpoint has the means alone. */
+static ag_status draw_history(run *r, ag_error *error) {
+    training_picture *p = &r->picture;
+    ag_status status = AG_OK;
+    for (size_t i = 0; i < r->history.count && status == AG_OK; i++) {
+        const nn_epoch *e = &r->history.epoch[i];
+        const double begun = (double)e->epoch;
+        status = curve_add(&p->loss, begun + 0.5, e->loss, error);
+        if (status == AG_OK) status = curve_add(&p->train, begun + 1, e->metric[0], error);
+        if (status == AG_OK) status = curve_add(&p->test, begun + 1, e->validation_metric[0], error);
+    }
+    return status;
 }
 
 /* Go on from one: what is in the file, and not what the program has drawn or loaded, becomes the run. */
@@ -151,7 +170,7 @@ static ag_status resume(run *r, ag_error *error) {
                        r->epoch, r->set.epochs);
     ag_tape_random_set(r->tape, random);
     if (!r->set.quiet) printf("going on after epoch %" PRId64 ", from %s\n", r->epoch, path);
-    return AG_OK;
+    return draw_history(r, error);
 }
 
 /* From a checkpoint where there is one, else from --load, else from the weights that build_network drew. */
@@ -245,6 +264,22 @@ static ag_status test_network(run *r, ag_error *error) {
 
 /* ---- a run from beginning to end ---------------------------------------------------------------------- */
 
+/* The epoch that has just ended, for the checkpoint and for the picture. */
+static ag_status note(run *r, double loss, double in_training, double in_test, ag_error *error) {
+    const nn_epoch e = {.epoch = r->epoch,
+                        .steps = nn_optim_steps(r->optim),
+                        .lr = nn_optim_lr(r->optim),
+                        .loss = loss,
+                        .metric = {in_training},
+                        .validation_loss = NAN,
+                        .validation_metric = {in_test}};
+    const double at = (double)r->epoch + 1;
+    ag_status status = nn_history_add(&r->history, &e, error);
+    if (status == AG_OK) status = curve_add(&r->picture.train, at, in_training, error);
+    if (status == AG_OK) status = curve_add(&r->picture.test, at, in_test, error);
+    return status;
+}
+
 static ag_status train(run *r, ag_error *error) {
     const int64_t epochs = r->set.epochs;
     ag_status status = AG_OK;
@@ -256,14 +291,13 @@ static ag_status train(run *r, ag_error *error) {
         progress_clear(&r->progress);
         if (status != AG_OK || interrupted) break; /* part of an epoch is in no checkpoint */
 
-        r->epoch++;
-        keep(r);
         status = test_network(r, error);
         if (status != AG_OK) break;
-        const double at = (double)r->epoch, in_training = nn_confusion_accuracy(&r->in_training),
+        const double in_training = nn_confusion_accuracy(&r->in_training),
                      in_test = nn_confusion_accuracy(&r->in_test);
-        status = curve_add(&r->picture.train, at, in_training, error);
-        if (status == AG_OK) status = curve_add(&r->picture.test, at, in_test, error);
+        status = note(r, loss, in_training, in_test, error);
+        r->epoch++;
+        if (status == AG_OK) keep(r);
         if (r->set.quiet) continue;
         printf("epoch %2" PRId64 "/%" PRId64 "  loss %.4f  train %.4f  test %.4f  %.2f s\n", r->epoch, epochs,
                loss, in_training, in_test, seconds);

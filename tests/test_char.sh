@@ -162,6 +162,9 @@ expect 1 "must end in .png or .svg" --plot curves.jpeg
         [ "$(head -c 4 run.png | tail -c 3)" = PNG ] || fail "run.png is no PNG"
         expect 0 "drew run.svg" $run --plot run.svg
         head -n 3 run.svg | grep -q '<svg' || fail "run.svg is no SVG"
+        expect 0 "drew whole.svg" $long --plot whole.svg
+        expect 0 "drew resumed.svg" $long --checkpoint kept --plot resumed.svg
+        cmp -s whole.svg resumed.svg || fail "killed and resumed, it has other curves"
     fi
 }
 

@@ -141,6 +141,18 @@ expect 1 "broken/t10k-labels-idx1-ubyte" --data broken
         head -n 3 run.svg | grep -q '<svg' || fail "run.svg is no SVG"
         expect 1 "no-such-folder/run.png" $small --plot no-such-folder/run.png
         expect 0 "drew" $small --epochs 1 --plot "${long%0000}.png"
+
+        # ---- the curves of a run that was resumed are those of all its epochs ----
+        expect 0 "epoch  5/5" $small --epochs 5 --checkpoint five
+        for epochs in 2 3 4; do
+            expect 0 "epoch  $epochs/$epochs" $small --epochs "$epochs" --checkpoint parts
+        done
+        expect 0 "drew four.svg" $small --epochs 4 --checkpoint parts --plot four.svg
+        expect 0 "epoch  5/5" $small --epochs 5 --checkpoint parts
+        expect 0 "drew parts.svg" $small --epochs 5 --checkpoint parts --plot parts.svg
+        expect 0 "drew whole.svg" $small --epochs 5 --checkpoint five --plot whole.svg
+        cmp -s whole.svg parts.svg || fail "resumed, a run has other curves"
+        ! cmp -s four.svg parts.svg || fail "a fifth epoch is in no curve"
     fi
 
     # ---- compressed files, where the build reads them ----

@@ -99,20 +99,13 @@ static ag_status make_batches(char_run *r, ag_error *error) {
     return text_batch_init(&r->piece, 1, held > r->set.context ? r->set.context : held - 1, error);
 }
 
-static ag_status make_curves(char_run *r, ag_error *error) {
-    for (int i = 0; r->set.plot && i < 3; i++) {
-        r->curve[i] = ag_alloc((size_t)r->stretches * sizeof *r->curve[i]); /* few: steps are below 2^31 */
-        if (!r->curve[i]) return ag_fail(error, AG_ERROR_MEMORY, "no memory for a curve");
-    }
-    return AG_OK;
-}
-
 static ag_status resume(char_run *r, ag_error *error) {
     ag_random random;
     const nn_checkpoint all = {.params = r->params,
                                .optim = r->optim,
                                .random = &random,
                                .epoch = &r->stretch,
+                               .history = &r->history,
                                .settings = r->agreed.word};
     const ag_status status = nn_checkpoint_load(&all, r->set.checkpoint, error);
     if (status != AG_OK) return status;
@@ -137,7 +130,6 @@ ag_status char_run_prepare(char_run *r, ag_error *error) {
     r->start = ag_tape_mark(r->tape);
     r->stretches = (s->steps + s->every - 1) / s->every;
     status = make_batches(r, error);
-    if (status == AG_OK) status = make_curves(r, error);
     if (status != AG_OK) return status;
     if (!s->quiet) {
         printf("%s: %" PRId64 " parameters, %" PRId64 " characters", s->program, nn_params_elements(r->params),
@@ -185,11 +177,22 @@ static ag_status save(const char_run *r, ag_error *error) {
 
 static ag_status plot(const char_run *r, ag_error *error) {
     if (!r->set.plot) return AG_OK;
-    const nn_curve losses[] = {{.name = "training", .x = r->curve[0], .y = r->curve[1], .n = r->points},
-                               {.name = "held out", .x = r->curve[0], .y = r->curve[2], .n = r->points}};
+    const nn_history *h = &r->history;
+    const size_t bytes = (3 * h->count + 1) * sizeof(double); /* few: steps are below 2^31 */
+    double *steps = ag_alloc(bytes);
+    if (!steps) return ag_fail(error, AG_ERROR_MEMORY, "no memory for curves");
+    double *loss = steps + h->count, *held_out = loss + h->count;
+    for (size_t i = 0; i < h->count; i++) {
+        steps[i] = (double)h->epoch[i].steps;
+        loss[i] = h->epoch[i].loss;
+        held_out[i] = h->epoch[i].validation_loss;
+    }
+    const nn_curve losses[] = {{.name = "training", .x = steps, .y = loss, .n = (int64_t)h->count},
+                               {.name = "held out", .x = steps, .y = held_out, .n = (int64_t)h->count}};
     const nn_chart chart = {
         .title = "Loss (nats a character)", .x = {.name = "step", .whole = true}, .curves = losses, .n = 2};
     const ag_status status = nn_picture_write(r->set.plot, &(nn_picture){.charts = &chart, .n_charts = 1}, error);
+    ag_release(steps, bytes);
     if (status == AG_OK && !r->set.quiet) printf("drew %s\n", r->set.plot);
     return status;
 }
@@ -217,7 +220,7 @@ ag_status char_run_finish(char_run *r, ag_error *error) {
 
 int char_run_end(char_run *r, ag_status status, const ag_error *error) {
     complain(r, error);
-    for (int i = 0; i < 3; i++) ag_release(r->curve[i], (size_t)r->stretches * sizeof *r->curve[i]);
+    nn_history_clear(&r->history);
     text_batch_clear(&r->batch);
     text_batch_clear(&r->piece);
     ag_tape_free(r->tape);

@@ -32,9 +32,8 @@ typedef struct char_run {
     ag_mark start;              /* of the tape, before anything that remembers             */
     text_batch batch, piece;    /* to learn from; one piece, to measure with               */
     int64_t stretch, stretches; /* of set.every steps: done, and in all                    */
-    double *curve[3];           /* (stretches) steps, and the losses then; NULL: no --plot */
-    int points;
-    double loss, held_out; /* of the last stretch; NaN: not measured */
+    nn_history history;         /* an entry for each stretch, those before a checkpoint too */
+    double loss, held_out;      /* of the last stretch; NaN: not measured */
     progress progress;
     agreed agreed;
     ag_status kept; /* the last attempt to write a checkpoint */

@@ -12,7 +12,7 @@ static const char ends[] = "\n"
                            "characters, not its sizes: give the same --layers and so on.\n"
                            "A run with --checkpoint may be killed at any moment: the same command goes on\n"
                            "after the last checkpoint and ends with the weights, to the bit, of a run that\n"
-                           "was never stopped. Only its curves begin anew. A FILE of a run with other\n"
+                           "was never stopped; --plot draws all of it. A FILE of a run with other\n"
                            "settings or another text is refused. Remove FILE to begin again.\n"
                            "Ctrl-C ends training early; what is there is saved, drawn and writes as usual.\n"
                            "Exit status: 0; 1 when something failed; 2 for a wrong option; 130 after Ctrl-C.\n";

@@ -88,24 +88,27 @@ static void keep(char_run *r) {
                                .optim = r->optim,
                                .random = &random,
                                .epoch = &r->stretch,
+                               .history = &r->history,
                                .settings = r->agreed.word};
     r->kept = nn_checkpoint_save(&all, r->set.checkpoint, &error);
     if (r->kept != AG_OK) fprintf(stderr, "%s: %s\n", r->set.program, error.message);
 }
 
-/* A line of the report, and a point of the curves. */
-static void note(char_run *r, double seconds) {
+/* A line of the report, and an entry of the history: what --plot draws. */
+static ag_status note(char_run *r, double seconds, ag_error *error) {
     const char_settings *s = &r->set;
     const int64_t steps = nn_optim_steps(r->optim);
-    if (r->curve[0]) {
-        r->curve[0][r->points] = (double)steps;
-        r->curve[1][r->points] = r->loss;
-        r->curve[2][r->points++] = r->held_out;
-    }
-    if (s->quiet) return;
+    const nn_epoch e = {.epoch = r->stretch,
+                        .steps = steps,
+                        .lr = nn_optim_lr(r->optim),
+                        .loss = r->loss,
+                        .validation_loss = r->held_out};
+    const ag_status status = nn_history_add(&r->history, &e, error);
+    if (status != AG_OK || s->quiet) return status;
     printf("step %4" PRId64 "/%" PRId64 "  epochs %.1f  loss %.4f  held out %.4f  %.1f s\n", steps, s->steps,
            (double)steps * (double)(s->batch * s->context) / (double)r->held_from, r->loss, r->held_out, seconds);
     fflush(stdout); /* a log file should grow as the run does */
+    return AG_OK;
 }
 
 ag_status char_run_train(char_run *r, ag_error *error) {
@@ -124,7 +127,7 @@ ag_status char_run_train(char_run *r, ag_error *error) {
         status = train_stretch(r, &done, error);
         progress_clear(&r->progress);
         if (status == AG_OK) status = char_run_measure(r, &r->held_out, error);
-        if (status == AG_OK && done > 0) note(r, seconds_now() - started);
+        if (status == AG_OK && done > 0) status = note(r, seconds_now() - started, error);
         if (status != AG_OK || interrupted) break; /* part of a stretch is in no checkpoint */
         r->stretch++;
         keep(r);

@@ -11,11 +11,12 @@ static const char *const schedules[] = {[RATE_CONSTANT] = "constant", [RATE_COSI
 static const char ends[] = "\n"
                            "A run with --checkpoint may be killed at any moment: the same command goes on\n"
                            "after the last whole epoch, and ends with the weights, to the bit, of a run that\n"
-                           "was never stopped. Only its curves begin anew. A FILE of a run with other\n"
-                           "settings is refused; --threads may change, and --epochs may grow where the\n"
-                           "schedule is constant. Remove FILE to begin again. It is whole at every moment; a\n"
-                           "kill while the next one is written may leave that one beside it, as .gradus.tmp\n"
-                           "and numbers.\n"
+                           "was never stopped. --plot draws all epochs, too; for those before the last start\n"
+                           "there is one point of the loss each, and after it there are 20. A FILE of a run\n"
+                           "with other settings is refused; --threads may change, and --epochs may grow\n"
+                           "where the schedule is constant. Remove FILE to begin again. It is whole at every\n"
+                           "moment; a kill while the next one is written may leave that one beside it, as\n"
+                           ".gradus.tmp and numbers.\n"
                            "Ctrl-C ends training early; what is there is saved, drawn and reported as usual.\n"
                            "Exit status: 0; 1 when something failed; 2 for a wrong option; 130 after Ctrl-C.\n";
 
