@@ -2,6 +2,7 @@
  *
  *     autoencoder --picture digits.png                    10,000 digits that the program draws itself
  *     autoencoder --data DIR --bottleneck 8 --picture d.png --walk w.png         MNIST or Fashion-MNIST
+ *     autoencoder --checkpoint run.safetensors            killed at any moment, the same command goes on
  *
  * Half a network, the encoder, makes a few numbers of an image; the other half, the decoder, makes an image of these numbers
  * again. There are no labels: what is asked for is the image itself. Whatever does not fit through the bottleneck is
@@ -18,6 +19,7 @@
 #include <nn/nn.h>
 
 #include "support/interrupt.h"
+#include "support/kept_run.h"
 #include "support/options.h"
 #include "support/sheet.h"
 
@@ -34,7 +36,7 @@ enum { COLUMNS = 10, PAIRS = 3, SHOWN = COLUMNS * PAIRS, WALKS = 5 };
 static const uint64_t DRAWN_SEED = 1;
 
 typedef struct settings {
-    const char *data, *load, *save, *plot, *history, *picture, *walk; /* NULL: not asked for */
+    const char *data, *load, *save, *checkpoint, *plot, *history, *picture, *walk; /* NULL: not asked for */
     int64_t bottleneck, epochs, batch, seed, threads;
     double lr;
     bool quiet;
@@ -47,6 +49,7 @@ typedef struct run {
     nn_params *params;
     nn_optim *optim;
     nn_history history;
+    kept_run kept; /* --checkpoint */
     ag_tape *tape;
 } run;
 
@@ -105,6 +108,26 @@ static nn_module *decoder_new(int64_t side, int64_t bottleneck, ag_error *error)
     return nn_sequential(layers, sizeof layers / sizeof *layers, error);
 }
 
+/* From a checkpoint where there is one, else from --load, else from the weights that were drawn. */
+static ag_status choose_beginning(run *r, ag_error *error) {
+    const settings *s = &r->set;
+    kept_run *k = &r->kept;
+    k->program = "autoencoder";
+    k->path = s->checkpoint;
+    k->is = (nn_checkpoint){.params = r->params, .optim = r->optim, .history = &r->history};
+    kept_run_agree_on_data(k, r->train.x, r->held_out.x);
+    kept_run_agree(k, "bottleneck", "%" PRId64, s->bottleneck);
+    kept_run_agree(k, "epochs", "%" PRId64, s->epochs); /* the rate comes down along all of them */
+    kept_run_agree(k, "batch", "%" PRId64, s->batch);
+    kept_run_agree(k, "lr", "%.15g", s->lr);
+    kept_run_agree(k, "seed", "%" PRId64, s->seed);
+    kept_run_agree(k, "load", "%s", s->load ? "given" : "not given");
+    if (!kept_run_exists(k)) return s->load ? nn_params_load(r->params, s->load, error) : AG_OK;
+    const ag_status status = kept_run_resume(k, s->epochs, error);
+    if (status == AG_OK && !s->quiet) printf("going on after epoch %" PRId64 ", from %s\n", k->epoch, k->path);
+    return status;
+}
+
 static ag_status build_network(run *r, ag_error *error) {
     const settings *s = &r->set;
     r->encoder = encoder_new(side(r), s->bottleneck, error);
@@ -120,12 +143,18 @@ static ag_status build_network(run *r, ag_error *error) {
                " images to train, %" PRId64 " held out\n",
                pixels(r), s->bottleneck, nn_params_elements(r->params), nn_dataset_size(&r->train),
                nn_dataset_size(&r->held_out));
-    return s->load ? nn_params_load(r->params, s->load, error) : AG_OK;
+    return choose_beginning(r, error);
 }
 
 static bool not_interrupted(void *user, const nn_fit_state *now) {
     (void)user, (void)now;
     return !interrupted;
+}
+
+static bool keep(void *user, const nn_fit_state *now) {
+    run *r = user;
+    kept_run_save(&r->kept, now->epoch);
+    return true;
 }
 
 static ag_status learn(run *r, ag_error *error) {
@@ -138,15 +167,18 @@ static ag_status learn(run *r, ag_error *error) {
         .train = &train,
         .validation = &held_out,
         .loss = nn_bce_with_logits,
+        .first = r->kept.epoch,
         .epochs = s->epochs,
         .batch = s->batch,
         .seed = (uint64_t)s->seed,
         .threads = s->threads > 0 ? (int)s->threads : AG_THREADS_ALL,
         .schedule = &rate,
         .after_batch = not_interrupted,
+        .after_epoch = keep,
+        .user = r,
         .progress = s->quiet ? NULL : stdout,
     };
-    if (s->epochs == 0) return AG_OK;
+    if (s->epochs == r->kept.epoch) return AG_OK;
     watch_for_interrupt();
     const ag_status status = nn_fit(r->net, r->params, r->optim, &options, &r->history, error);
     if (status == AG_OK && interrupted)
@@ -367,6 +399,9 @@ static bool read_settings(settings *s, int argc, char **argv, int *exit_status) 
         {"threads", "N", "threads to use; 0: as many as OpenMP would", OPTION_INTEGER, &s->threads, 0, 1024},
         {"load", "FILE", "begin with the parameters of a safetensors file", OPTION_TEXT, &s->load, 0, 0},
         {"save", "FILE", "write the parameters as safetensors", OPTION_FILE, &s->save, 0, 0},
+        {"checkpoint", "FILE",
+         "keep the whole run in FILE after each epoch; where there is such a FILE, go on\nfrom it", OPTION_FILE,
+         &s->checkpoint, 0, 0},
         {"history", "FILE", "write the losses of every epoch as CSV", OPTION_FILE, &s->history, 0, 0},
         {"plot", "FILE", "draw them: FILE.png or FILE.svg", OPTION_PICTURE, &s->plot, 0, 0},
         {"picture", "FILE", "draw images held out above their reconstructions: FILE.png, FILE.svg or FILE.pgm",
@@ -378,13 +413,22 @@ static bool read_settings(settings *s, int argc, char **argv, int *exit_status) 
         .program = "autoencoder",
         .shows = "Learn to press images through a few numbers and to make them again: 10,000\n"
                  "digits that the program draws itself, or those of --data.\n",
-        .ends = "\nCtrl-C ends training early; what is there is reported and written as usual.\n"
+        .ends = "\nA run with --checkpoint may be killed at any moment: the same command goes on\n"
+                 "after the last whole epoch, and ends with the weights, to the bit, of a run that\n"
+                 "was never stopped; its curves show all of it. A FILE of a run with other\n"
+                 "settings is refused. Remove it to begin again.\n"
+                 "Ctrl-C ends training early; what is there is reported and written as usual.\n"
                 "Exit status: 0; 1 when something failed; 2 for a wrong option; 130 after Ctrl-C.\n",
         .row = rows,
         .n = sizeof rows / sizeof *rows,
     };
-    return options_read(&o, argc, argv, NULL, exit_status) && sheet_possible("picture", s->picture) &&
-           sheet_possible("walk", s->walk);
+    if (!options_read(&o, argc, argv, NULL, exit_status)) return false;
+    if (s->save && s->checkpoint && strcmp(s->save, s->checkpoint) == 0) {
+        fprintf(stderr, "autoencoder: --checkpoint: '%s' is the file of --save, too\n", s->save);
+        *exit_status = 2;
+        return false;
+    }
+    return sheet_possible("picture", s->picture) && sheet_possible("walk", s->walk);
 }
 
 int main(int argc, char **argv) {
@@ -400,5 +444,7 @@ int main(int argc, char **argv) {
     if (status == AG_OK) status = report(&r, &error);
     if (status != AG_OK) fprintf(stderr, "autoencoder: %s\n", error.message);
     run_clear(&r);
-    return status != AG_OK || !written ? EXIT_FAILURE : interrupted ? EXIT_INTERRUPTED : EXIT_SUCCESS;
+    return status != AG_OK || !written || r.kept.status != AG_OK ? EXIT_FAILURE
+           : interrupted                                         ? EXIT_INTERRUPTED
+                                                                 : EXIT_SUCCESS;
 }

@@ -2,6 +2,7 @@
  *
  *     regression                                         1,000 rows that the program draws itself
  *     regression houses.csv --target price               a table with a line of names
+ *     regression --checkpoint run.safetensors            killed at any moment, the same command goes on
  *     regression houses.csv --target price --plot curves.png --scatter found.png --predictions found.csv
  *
  * Three parts of the rows do three things: 64 % train, 16 % say when to stop, and 20 % are held out for the numbers at the
@@ -17,6 +18,7 @@
 #include <nn/nn.h>
 
 #include "support/interrupt.h"
+#include "support/kept_run.h"
 #include "support/options.h"
 #include "support/table.h"
 
@@ -34,7 +36,8 @@ static const double LEARN =
     0.8; /* the share of the rows that is not held out, and of these the share that trains */
 
 typedef struct settings {
-    const char *file, *target, *load, *save, *plot, *scatter, *history, *predictions; /* NULL: not asked for */
+    const char *file, *target, *load, *save, *checkpoint, *plot, *scatter, *history,
+        *predictions; /* NULL: not asked for */
     int64_t epochs, patience, batch, seed;
     double lr;
     bool quiet;
@@ -96,7 +99,10 @@ typedef struct run {
     model *net;
     nn_params *params;
     nn_optim *optim;
+    nn_early *early; /* the best weights so far; NULL: without --patience */
     nn_history history;
+    kept_run kept;                 /* --checkpoint                      */
+    bool resumes;                  /* there is one                      */
     double *predicted;             /* (held_out), in the target's units */
     nn_regression errors, of_mean; /* on the rows held out              */
 } run;
@@ -104,6 +110,7 @@ typedef struct run {
 static void run_clear(run *r) {
     if (r->predicted) ag_release(r->predicted, (size_t)nn_dataset_size(&r->held_out) * sizeof *r->predicted);
     nn_history_clear(&r->history);
+    nn_early_free(r->early);
     nn_optim_free(r->optim);
     nn_params_free(r->params);
     if (r->net) nn_module_free(&r->net->base);
@@ -132,15 +139,36 @@ static ag_status get_data(run *r, ag_error *error) {
     return AG_OK;
 }
 
+/* From a checkpoint where there is one, else from --load, else from the weights that were drawn. */
+static ag_status choose_beginning(run *r, ag_error *error) {
+    const settings *s = &r->set;
+    kept_run *k = &r->kept;
+    k->program = "regression";
+    k->path = s->checkpoint;
+    k->is = (nn_checkpoint){.params = r->params, .optim = r->optim, .early = r->early, .history = &r->history};
+    kept_run_agree_on_data(k, r->table.data.x, r->table.data.y);
+    kept_run_agree(k, "patience", "%" PRId64, s->patience);
+    kept_run_agree(k, "batch", "%" PRId64, s->batch);
+    kept_run_agree(k, "lr", "%.15g", s->lr);
+    kept_run_agree(k, "seed", "%" PRId64, s->seed);
+    kept_run_agree(k, "load", "%s", s->load ? "given" : "not given");
+    r->resumes = kept_run_exists(k);
+    if (!r->resumes) return s->load ? nn_params_load(r->params, s->load, error) : AG_OK;
+    const ag_status status = kept_run_resume(k, s->epochs, error);
+    if (status == AG_OK && !s->quiet) printf("going on after epoch %" PRId64 ", from %s\n", k->epoch, k->path);
+    return status;
+}
+
 static ag_status build_network(run *r, ag_error *error) {
     const settings *s = &r->set;
     if (!(r->net = model_new(r->table.features, error))) return error->status;
     if (!(r->params = nn_params_new(&r->net->base, AG_F64, (uint64_t)s->seed, error))) return error->status;
     if (!(r->optim = nn_adam(r->params, s->lr, error))) return error->status;
+    if (s->patience > 0 && !(r->early = nn_early_new(r->params, error))) return error->status;
     if (!s->quiet)
         printf("%" PRId64 "-%d-%d-1: %" PRId64 " parameters\n", r->table.features, WIDTH, WIDTH,
                nn_params_elements(r->params));
-    return s->load ? nn_params_load(r->params, s->load, error) : AG_OK;
+    return choose_beginning(r, error);
 }
 
 /* A column that never changes tells nothing; it becomes 0 throughout, and does no harm. */
@@ -155,12 +183,12 @@ static void tell_constants(const run *r) {
     }
 }
 
-/* The units are those of the rows that train, or those that were loaded. */
+/* The units are those of the rows that train, or those that came with the weights. */
 static ag_status standardize(run *r, ag_error *error) {
     model *m = r->net;
     ag_status status = AG_OK;
     if (!r->set.quiet) tell_constants(r);
-    if (!r->set.load) {
+    if (!r->set.load && !r->resumes) {
         status = fit_units(r->train.x, m->x_mean, m->x_std, error);
         if (status == AG_OK) status = fit_units(r->train.y, m->y_mean, m->y_std, error);
     }
@@ -181,6 +209,12 @@ static bool not_interrupted(void *user, const nn_fit_state *now) {
     return !interrupted;
 }
 
+static bool keep(void *user, const nn_fit_state *now) {
+    run *r = user;
+    kept_run_save(&r->kept, now->epoch);
+    return true;
+}
+
 static ag_status learn(run *r, ag_error *error) {
     const settings *s = &r->set;
     nn_regression standard = {.count = 0}; /* R2 has no units */
@@ -189,6 +223,7 @@ static ag_status learn(run *r, ag_error *error) {
         .train = &r->train,
         .validation = &r->stop,
         .loss = nn_mse,
+        .first = r->kept.epoch,
         .epochs = s->epochs,
         .batch = s->batch,
         .seed = (uint64_t)s->seed,
@@ -196,10 +231,16 @@ static ag_status learn(run *r, ag_error *error) {
         .metrics = &metric,
         .metric_count = 1,
         .patience = s->patience,
+        .early = r->early,
         .after_batch = not_interrupted,
+        .after_epoch = keep,
+        .user = r,
         .progress = s->quiet ? NULL : stdout,
     };
-    if (s->epochs == 0) return AG_OK;
+    if (s->epochs == r->kept.epoch) { /* nothing is left to do: the best weights are the result */
+        if (r->early) nn_early_restore(r->early);
+        return AG_OK;
+    }
     watch_for_interrupt();
     const ag_status status = nn_fit(&r->net->base, r->params, r->optim, &options, &r->history, error);
     if (status != AG_OK) return status;
@@ -350,6 +391,9 @@ static bool read_settings(settings *s, int argc, char **argv, int *exit_status) 
         {"load", "FILE", "begin with the parameters and the units of a safetensors file", OPTION_TEXT, &s->load, 0,
          0},
         {"save", "FILE", "write them as safetensors", OPTION_FILE, &s->save, 0, 0},
+        {"checkpoint", "FILE",
+         "keep the whole run in FILE after each epoch; where there is such a FILE, go on\nfrom it", OPTION_FILE,
+         &s->checkpoint, 0, 0},
         {"history", "FILE", "write loss and R2 of every epoch as CSV", OPTION_FILE, &s->history, 0, 0},
         {"plot", "FILE", "draw them: FILE.png or FILE.svg", OPTION_PICTURE, &s->plot, 0, 0},
         {"scatter", "FILE", "draw predicted against actual numbers", OPTION_PICTURE, &s->scatter, 0, 0},
@@ -363,15 +407,23 @@ static bool read_settings(settings *s, int argc, char **argv, int *exit_status) 
         .shows = "Learn to predict a column of a table from the others. FILE.csv has a line of\n"
                  "names and numbers below it; without one, the program draws 1,000 rows of\n"
                  "Friedman's function.\n",
-        .ends = "\nCtrl-C ends training early; what is there is reported and written as usual.\n"
+        .ends = "\nA run with --checkpoint may be killed at any moment: the same command goes on\n"
+                 "after the last whole epoch, and ends with the weights, to the bit, of a run that\n"
+                 "was never stopped; its curves show all of it. A FILE of a run with other\n"
+                 "settings is refused; --epochs may change. Remove it to begin again.\n"
+                 "Ctrl-C ends training early; what is there is reported and written as usual.\n"
                 "Exit status: 0; 1 when something failed; 2 for a wrong option; 130 after Ctrl-C.\n",
         .row = rows,
         .n = sizeof rows / sizeof *rows,
     };
     if (!options_read(&o, argc, argv, &s->file, exit_status)) return false;
+    *exit_status = 2;
+    if (s->save && s->checkpoint && strcmp(s->save, s->checkpoint) == 0) {
+        fprintf(stderr, "regression: --checkpoint: '%s' is the file of --save, too\n", s->save);
+        return false;
+    }
     if (!s->target || s->file) return true;
     fprintf(stderr, "regression: --target: needs a table, FILE.csv\nTry 'regression --help'.\n");
-    *exit_status = 2;
     return false;
 }
 
@@ -390,5 +442,7 @@ int main(int argc, char **argv) {
     if (status == AG_OK) status = report(&r, &error);
     if (status != AG_OK) fprintf(stderr, "regression: %s\n", error.message);
     run_clear(&r);
-    return status != AG_OK || !written ? EXIT_FAILURE : interrupted ? EXIT_INTERRUPTED : EXIT_SUCCESS;
+    return status != AG_OK || !written || r.kept.status != AG_OK ? EXIT_FAILURE
+           : interrupted                                         ? EXIT_INTERRUPTED
+                                                                 : EXIT_SUCCESS;
 }

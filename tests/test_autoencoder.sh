@@ -1,6 +1,6 @@
 #!/bin/sh
 # How the program autoencoder behaves: options, errors, what it prints last, the same bits from the same seed, saving,
-# loading, pictures in every build, and Ctrl-C.
+# loading, pictures in every build, Ctrl-C, and what becomes of a run that was killed.
 #
 #     test_autoencoder.sh PROGRAM with|without
 #
@@ -102,6 +102,68 @@ expect 1 "images of 9 pixels are no squares whose sides can be halved twice" --d
     grep -q 'interrupted' errors || fail "an interrupt goes unsaid"
     expect_report
     expect 0 "loss" $small --epochs 0 --load stopped
+}
+
+# ---- killed at any moment, the same command goes on, and ends with the bits of a run that never stopped ----
+
+# killed_and_resumed [ARGUMENT...]: killed at a few moments, the first of which is surely after a checkpoint.
+killed_and_resumed() {
+    rm -rf killed
+    mkdir killed
+    kills=0
+    expect 0 "saved whole" "$@" --save whole --history whole.csv
+    [ ! -e killed/run ] || fail "a checkpoint that nobody asked for"
+    report=$(tail -n 1 output)
+    for wait in 0 0.02 0.1 0.3 0.1 0.2; do
+        "$program" "$@" --checkpoint killed/run --save killed/net >output 2>errors &
+        running=$!
+        until [ -e killed/run ] || ! kill -0 "$running" 2>/dev/null; do sleep 0.01; done
+        sleep "$wait"
+        kill -KILL "$running" 2>/dev/null || :
+        status=0
+        wait "$running" 2>/dev/null || status=$? # the shell says "Killed"
+        running=
+        case $status in
+        0) break ;; # it was faster
+        137) kills=$((kills + 1)) ;;
+        *) fail "exit status $status, from a checkpoint of a run that was killed" ;;
+        esac
+    done
+    [ "$kills" -gt 0 ] || fail "no kills: nothing was tested"
+    for _ in 1 2; do # the second time all is done
+        expect 0 "going on after epoch" "$@" --checkpoint killed/run --save killed/net --history killed/run.csv
+        [ "$(tail -n 1 output)" = "$report" ] || fail "after $kills kills it reports: $(tail -n 1 output)"
+        cmp -s whole killed/net || fail "after $kills kills the weights are others"
+        cmp -s whole.csv killed/run.csv || fail "after $kills kills the history is another"
+    done
+    ! grep -q '^epoch' output || fail "a run that is over trains"
+}
+
+# shellcheck disable=SC2086 # words are wanted
+{
+    killed_and_resumed $small --epochs 1500
+    cp killed/run before
+    expect 1 "killed/run does not fit the run: bottleneck is 2, should be 3" \
+        --data small --bottleneck 3 --batch 8 --epochs 1500 --checkpoint killed/run
+    for other in "--epochs 1400" "--lr 0.5" "--batch 9" "--seed 2"; do
+        name=${other#--}
+        expect 1 "${name% *} is" --data small --bottleneck 2 --batch 8 --epochs 1500 $other --checkpoint killed/run
+    done
+    expect 1 "data is 40 of digest" --bottleneck 2 --batch 8 --epochs 1500 --checkpoint killed/run
+    expect 1 "load is not given, should be given" $small --epochs 1500 --load one --checkpoint killed/run
+    cmp -s killed/run before || fail "a checkpoint that was refused has changed"
+    head -c 1000 before >torn
+    expect 1 "torn" $small --epochs 1500 --checkpoint torn
+    expect 1 "one does not fit the run" $small --checkpoint one
+    expect 1 "--checkpoint: none/run" $small --checkpoint none/run
+    expect 2 "--checkpoint: 'net' is the file of --save, too" $small --save net --checkpoint net
+    expect 0 "saved kept" $small --epochs 4 --load one --save kept
+    expect 0 "loss" $small --epochs 4 --load one --checkpoint of-load
+    cp one first
+    rm one
+    expect 0 "saved again" $small --epochs 4 --load one --checkpoint of-load --save again
+    cmp -s kept again || fail "a run of --load goes on otherwise, or needs its file"
+    mv first one
 }
 
 # ---- the drawn digits: after one epoch more is known of them than their mean ----

@@ -1,6 +1,6 @@
 #!/bin/sh
 # How the program regression behaves: options, errors of tables, numbers in the target's own units, the same bits from the same
-# seed, saving, loading, tables, pictures, and Ctrl-C.
+# seed, saving, loading, tables, pictures, Ctrl-C, and what becomes of a run that was killed.
 #
 #     test_regression.sh PROGRAM with|without
 #
@@ -100,6 +100,68 @@ if [ "$cairo" = with ]; then
 else
     expect 1 "built without cairo" --plot run.svg
 fi
+
+# ---- killed at any moment, the same command goes on, and ends with the bits of a run that never stopped ----
+
+# killed_and_resumed [ARGUMENT...]: killed at a few moments, the first of which is surely after a checkpoint.
+killed_and_resumed() {
+    rm -rf killed
+    mkdir killed
+    kills=0
+    expect 0 "saved whole" "$@" --save whole --history whole.csv
+    [ ! -e killed/run ] || fail "a checkpoint that nobody asked for"
+    report=$(tail -n 1 output)
+    for wait in 0 0.02 0.1 0.3 0.1 0.2; do
+        "$program" "$@" --checkpoint killed/run --save killed/net >output 2>errors &
+        running=$!
+        until [ -e killed/run ] || ! kill -0 "$running" 2>/dev/null; do sleep 0.01; done
+        sleep "$wait"
+        kill -KILL "$running" 2>/dev/null || :
+        status=0
+        wait "$running" 2>/dev/null || status=$? # the shell says "Killed"
+        running=
+        case $status in
+        0) break ;; # it was faster
+        137) kills=$((kills + 1)) ;;
+        *) fail "exit status $status, from a checkpoint of a run that was killed" ;;
+        esac
+    done
+    [ "$kills" -gt 0 ] || fail "no kills: nothing was tested"
+    for _ in 1 2; do # the second time all is done
+        expect 0 "going on after epoch" "$@" --checkpoint killed/run --save killed/net --history killed/run.csv
+        [ "$(tail -n 1 output)" = "$report" ] || fail "after $kills kills it reports: $(tail -n 1 output)"
+        cmp -s whole killed/net || fail "after $kills kills the weights are others"
+        cmp -s whole.csv killed/run.csv || fail "after $kills kills the history is another"
+    done
+    ! grep -q '^epoch' output || fail "a run that is over trains"
+}
+
+# Early stopping remembers weights of long ago; without it the last ones count.
+killed_and_resumed --lr 0.003 --patience 60
+killed_and_resumed --lr 0.003 --patience 200 --epochs 300
+killed_and_resumed good.csv --target price --patience 0 --epochs 1500
+cp killed/run before
+for other in "lr 0.5" "batch 9" "seed 2" "patience 3"; do
+    # shellcheck disable=SC2086 # two words are wanted
+    expect 1 "${other% *} is" good.csv --target price --patience 0 --epochs 1500 --$other --checkpoint killed/run
+done
+expect 1 "data is 150 of digest" --patience 0 --epochs 1500 --checkpoint killed/run
+expect 1 "data is 150 of digest" good.csv --target a --patience 0 --epochs 1500 --checkpoint killed/run
+expect 1 "load is not given, should be given" good.csv --target price --patience 0 --load one --checkpoint killed/run
+expect 1 "run is of epoch 1500, and --epochs is 1400" \
+    good.csv --target price --patience 0 --epochs 1400 --checkpoint killed/run
+cmp -s killed/run before || fail "a checkpoint that was refused has changed"
+head -c 1000 before >torn
+expect 1 "torn" good.csv --target price --patience 0 --checkpoint torn
+expect 1 "one does not fit the run" --checkpoint one
+expect 1 "--checkpoint: nowhere/run" --checkpoint nowhere/run
+expect 2 "--checkpoint: 'net' is the file of --save, too" --save net --checkpoint net
+expect 0 "saved kept" --epochs 40 --load one --save kept
+expect 0 "RMSE" --epochs 20 --load one --checkpoint of-load
+mv one first
+expect 0 "saved again" --epochs 40 --load one --checkpoint of-load --save again
+cmp -s kept again || fail "a run of --load goes on otherwise, or needs its file"
+mv first one
 
 # ---- Ctrl-C: reported, written, exit status 130 ----
 start_and_wait_for_an_epoch --patience 0 --save stopped
