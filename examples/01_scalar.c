@@ -11,6 +11,8 @@
  * can compare the two. Next: 02_tensor. */
 #include <autograd/autograd.h>
 
+#include "support/output.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -70,5 +72,5 @@ int main(int argc, char **argv) {
     const ag_status status = ag_tape_rewind(tape, start);
     if (status != AG_OK) fprintf(stderr, "01_scalar: %s\n", ag_tape_message(tape));
     ag_tape_free(tape);
-    return status == AG_OK && drawn == AG_OK ? EXIT_SUCCESS : EXIT_FAILURE;
+    return output_end("01_scalar", status == AG_OK && drawn == AG_OK ? EXIT_SUCCESS : EXIT_FAILURE);
 }

@@ -10,6 +10,8 @@
  * a tape until the rewind. ag_leaf and ag_constant bring the first into the second. Next: 03_custom_op. */
 #include <autograd/autograd.h>
 
+#include "support/output.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -86,5 +88,5 @@ int main(void) {
     ag_tensor_free(t);
     ag_tensor_free(w);
     ag_tensor_free(b);
-    return status == AG_OK ? EXIT_SUCCESS : EXIT_FAILURE;
+    return output_end("02_tensor", status == AG_OK ? EXIT_SUCCESS : EXIT_FAILURE);
 }

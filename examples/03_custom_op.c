@@ -12,6 +12,8 @@
  * It is shown here on this rule and on one whose sign is wrong. Next: 04_mlp. */
 #include <autograd/autograd.h>
 
+#include "support/output.h"
+
 #include <math.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -132,5 +134,5 @@ int main(void) {
     bool good = check(&swish_op, AG_GRADCHECK_PASSED);
     good = check(&wrong_op, AG_GRADCHECK_WRONG) && good;
     puts(good ? "the right rule passed, the wrong one was caught" : "the checks went otherwise than they should");
-    return error.status == AG_OK && good ? EXIT_SUCCESS : EXIT_FAILURE;
+    return output_end("03_custom_op", error.status == AG_OK && good ? EXIT_SUCCESS : EXIT_FAILURE);
 }

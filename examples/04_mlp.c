@@ -13,6 +13,7 @@
 
 #include "support/boundary_picture.h"
 #include "support/options.h"
+#include "support/output.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -147,5 +148,5 @@ int main(int argc, char **argv) {
     nn_params_free(m.params);
     nn_module_free(m.net);
     nn_dataset_clear(&m.data);
-    return status == AG_OK ? EXIT_SUCCESS : EXIT_FAILURE;
+    return output_end("04_mlp", status == AG_OK ? EXIT_SUCCESS : EXIT_FAILURE);
 }

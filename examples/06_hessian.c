@@ -14,6 +14,7 @@
 #include <autograd/autograd.h>
 
 #include "support/book_options.h"
+#include "support/output.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -131,5 +132,5 @@ int main(int argc, char **argv) {
     if (status == AG_OK) status = compare(tape);
     if (status != AG_OK) fprintf(stderr, "06_hessian: %s\n", ag_tape_message(tape));
     ag_tape_free(tape);
-    return status == AG_OK ? EXIT_SUCCESS : EXIT_FAILURE;
+    return output_end("06_hessian", status == AG_OK ? EXIT_SUCCESS : EXIT_FAILURE);
 }

@@ -15,6 +15,7 @@
 #include <autograd/autograd.h>
 
 #include "support/book_options.h"
+#include "support/output.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -158,5 +159,5 @@ int main(int argc, char **argv) {
     else
         fprintf(stderr, "07_worked_network: %s\n", ag_tape_message(t));
     ag_tape_free(t);
-    return status == AG_OK ? EXIT_SUCCESS : EXIT_FAILURE;
+    return output_end("07_worked_network", status == AG_OK ? EXIT_SUCCESS : EXIT_FAILURE);
 }

@@ -17,6 +17,7 @@
 #include <nn/nn.h>
 
 #include "support/book_options.h"
+#include "support/output.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -202,5 +203,5 @@ int main(int argc, char **argv) {
     if (status != AG_OK) fprintf(stderr, "08_backprop_equations: %s\n", error.message);
     ag_tape_free(t);
     clear(&n);
-    return same ? EXIT_SUCCESS : EXIT_FAILURE;
+    return output_end("08_backprop_equations", same ? EXIT_SUCCESS : EXIT_FAILURE);
 }

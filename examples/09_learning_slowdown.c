@@ -17,6 +17,7 @@
 #include <nn/nn.h>
 
 #include "support/book_options.h"
+#include "support/output.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -131,5 +132,5 @@ int main(int argc, char **argv) {
     if (status == AG_OK && path) status = draw(path, &q, &c, &error);
     if (status != AG_OK) fprintf(stderr, "09_learning_slowdown: %s\n", error.message);
     ag_tape_free(t);
-    return status == AG_OK ? EXIT_SUCCESS : EXIT_FAILURE;
+    return output_end("09_learning_slowdown", status == AG_OK ? EXIT_SUCCESS : EXIT_FAILURE);
 }

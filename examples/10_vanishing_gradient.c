@@ -13,6 +13,7 @@
 #include <nn/nn.h>
 
 #include "support/book_options.h"
+#include "support/output.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -248,5 +249,5 @@ int main(int argc, char **argv) {
     ag_tape_free(t);
     ag_tensor_free(s.x);
     ag_tensor_free(s.y);
-    return status == AG_OK ? EXIT_SUCCESS : EXIT_FAILURE;
+    return output_end("10_vanishing_gradient", status == AG_OK ? EXIT_SUCCESS : EXIT_FAILURE);
 }

@@ -17,6 +17,7 @@
 
 #include "support/book_options.h"
 #include "support/classifier.h"
+#include "support/output.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -195,5 +196,5 @@ int main(int argc, char **argv) {
     if (status == AG_OK) print_curves(&c);
     if (status == AG_OK && path) status = draw(path, &c, &error);
     if (status != AG_OK) fprintf(stderr, "11_initialisation: %s\n", error.message);
-    return status == AG_OK ? EXIT_SUCCESS : EXIT_FAILURE;
+    return output_end("11_initialisation", status == AG_OK ? EXIT_SUCCESS : EXIT_FAILURE);
 }

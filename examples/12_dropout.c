@@ -13,6 +13,7 @@
 
 #include "support/book_options.h"
 #include "support/classifier.h"
+#include "support/output.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -143,5 +144,5 @@ int main(int argc, char **argv) {
     if (status == AG_OK) print(&h);
     if (status == AG_OK && path) status = draw(path, &h, &error);
     if (status != AG_OK) fprintf(stderr, "12_dropout: %s\n", error.message);
-    return status == AG_OK ? EXIT_SUCCESS : EXIT_FAILURE;
+    return output_end("12_dropout", status == AG_OK ? EXIT_SUCCESS : EXIT_FAILURE);
 }

@@ -16,6 +16,7 @@
 
 #include "support/book_options.h"
 #include "support/classifier.h"
+#include "support/output.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -168,5 +169,5 @@ int main(int argc, char **argv) {
     if (status == AG_OK && path) status = draw(path, h, &error);
     if (status != AG_OK) fprintf(stderr, "13_batch_sizes: %s\n", error.message);
     nn_dataset_clear(&d);
-    return status == AG_OK ? EXIT_SUCCESS : EXIT_FAILURE;
+    return output_end("13_batch_sizes", status == AG_OK ? EXIT_SUCCESS : EXIT_FAILURE);
 }

@@ -15,6 +15,7 @@
 #include <nn/nn.h>
 
 #include "support/book_options.h"
+#include "support/output.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -215,5 +216,5 @@ int main(int argc, char **argv) {
     if (status == AG_OK) print(r);
     if (status == AG_OK && path) status = draw(path, r, &error);
     if (status != AG_OK) fprintf(stderr, "14_width_and_depth: %s\n", error.message);
-    return status == AG_OK ? EXIT_SUCCESS : EXIT_FAILURE;
+    return output_end("14_width_and_depth", status == AG_OK ? EXIT_SUCCESS : EXIT_FAILURE);
 }

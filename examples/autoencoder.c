@@ -21,6 +21,7 @@
 #include "support/interrupt.h"
 #include "support/kept_run.h"
 #include "support/options.h"
+#include "support/output.h"
 #include "support/sheet.h"
 
 #include <inttypes.h>
@@ -248,7 +249,7 @@ static ag_status report(run *r, ag_error *error) {
     if (status != AG_OK) return status;
     printf("loss %.5f nats a pixel in training, %.5f held out; RMSE %.4f, %.4f; by the mean image %.4f\n", loss[0],
            loss[1], rmse[0], rmse[1], rmse_of_mean(r));
-    return fflush(stdout) == 0 ? AG_OK : ag_fail(error, AG_ERROR_IO, "cannot write to the standard output");
+    return output_whole() ? AG_OK : ag_fail(error, AG_ERROR_IO, "cannot write to the standard output");
 }
 
 /* ---- pictures --------------------------------------------------------------------------------------------------- */

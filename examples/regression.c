@@ -20,6 +20,7 @@
 #include "support/interrupt.h"
 #include "support/kept_run.h"
 #include "support/options.h"
+#include "support/output.h"
 #include "support/table.h"
 
 #include <inttypes.h>
@@ -296,7 +297,7 @@ static ag_status report(const run *r, ag_error *error) {
     }
     printf("RMSE %.6g, by the mean %.6g, R2 %.4f\n", nn_regression_rmse(&r->errors),
            nn_regression_rmse(&r->of_mean), nn_regression_r2(&r->errors));
-    return fflush(stdout) == 0 ? AG_OK : ag_fail(error, AG_ERROR_IO, "cannot write to the standard output");
+    return output_whole() ? AG_OK : ag_fail(error, AG_ERROR_IO, "cannot write to the standard output");
 }
 
 /* ---- files ------------------------------------------------------------------------------------------------------ */

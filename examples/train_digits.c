@@ -13,6 +13,7 @@
 #include "support/digits_model.h"
 #include "support/digits_settings.h"
 #include "support/interrupt.h"
+#include "support/output.h"
 #include "support/progress.h"
 #include "support/training_picture.h"
 
@@ -330,7 +331,7 @@ static ag_status report(const run *r, ag_error *error) {
     }
     printf("test accuracy %.4f (%" PRId64 "/%" PRId64 ")\n", nn_confusion_accuracy(&r->in_test),
            nn_confusion_correct(&r->in_test), nn_confusion_total(&r->in_test));
-    if (fflush(stdout) != 0) return ag_fail(error, AG_ERROR_IO, "cannot write to the standard output");
+    if (!output_whole()) return ag_fail(error, AG_ERROR_IO, "cannot write to the standard output");
     return AG_OK;
 }
 

@@ -2,6 +2,7 @@
  * reads that as if it had stood there. */
 #include "char_run.h"
 
+#include "output.h"
 #include "sampling.h"
 #include "utf8.h"
 
@@ -65,7 +66,7 @@ ag_status char_run_write(char_run *r, ag_error *error) {
     const int64_t line_end = vocabulary_find(&r->vocabulary, '\n');
     if ((r->prompt.n > 0 || r->set.length > 0) && number[n - 1] != line_end) printf("\n");
     ag_release(number, (size_t)room * sizeof *number);
-    if (status == AG_OK && (fflush(stdout) != 0 || ferror(stdout)))
+    if (status == AG_OK && !output_whole())
         return ag_fail(error, AG_ERROR_IO, "cannot write to the standard output");
     return status;
 }

@@ -4,6 +4,7 @@
 #include "options.h"
 
 #include "args.h"
+#include "output.h"
 
 #include <nn/nn.h>
 
@@ -113,7 +114,7 @@ bool options_read(const option_table *o, int argc, char **argv, const char **ope
         }
         if (answer == HELP) {
             print_help(stdout, o);
-            *exit_status = fflush(stdout) == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+            *exit_status = output_end(o->program, EXIT_SUCCESS);
             return false;
         }
         const option_row *r = &o->row[answer - 1];
