@@ -34,8 +34,8 @@ typedef struct nn_csv {
  *          to the value
  *  Errors: AG_ERROR_IO (missing, unreadable, not a regular file); AG_ERROR_FORMAT, with line and column: a value that
  *          is missing, no number, or beyond the dtype (NaN and infinities are no values), a row of another length, a
- *          quote out of place, a NUL, a class that is not among the given ones, a second column of the label's name,
- *          a column without one; AG_ERROR_NAME (no column is called `label`); AG_ERROR_VALUE (a separator that is a
+ *          quote out of place, a NUL, a class that is not among the given ones, a column without a name, or with that of
+ *          another (tells both places); AG_ERROR_NAME (no column is called `label`); AG_ERROR_VALUE (a separator that is a
  *          quote or ends a line); AG_ERROR_LIMIT (more than 65,536 classes or columns, or too long);
  *          AG_ERROR_MEMORY. On error *out is empty */
 NN_API ag_status nn_csv_read(const char *path, const nn_csv_options *options, nn_csv *out,

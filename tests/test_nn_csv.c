@@ -126,6 +126,8 @@ START_TEST(an_error_names_line_and_column) {
         {"a,b\n1,2\r3\n", "line 2, column 2: a carriage return"},
         {"a,b\n\"\n\",2\n", "line 2, column 1"},
         {"a,\n1,2\n", "line 1, column 2: a column without a name"},
+        {"a,b,c,b,a\n", "line 1, column 4: \"b\" is the name of column 2, too"},
+        {"\"a\n\",b,\"a\n\"\n", "line 2, column 3: \"a?\" is the name of column 1, too"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         nn_csv csv;

@@ -9,6 +9,7 @@
 #include "../csv.h"
 
 #include "../file_impl.h"
+#include "../table_impl.h"
 
 #include <inttypes.h>
 #include <locale.h>
@@ -43,7 +44,7 @@ static ag_status fail_at(const scan *s, int64_t line, int64_t column, const char
 static ag_status fail_at_value(const scan *s, const field *f, const char *before, const char *value,
                                const char *after) {
     enum { SHOWN = 60 };
-    char text[SHOWN + 1], what[2 * SHOWN];
+    char text[SHOWN + 1], what[3 * SHOWN];
     snprintf(text, sizeof text, "%s", value);
     for (char *c = text; *c; c++)
         if ((unsigned char)*c < ' ' || *c == 0x7f) *c = '?';
@@ -183,12 +184,28 @@ static ag_status no_memory(const scan *s, const char *what) {
     return ag_fail(s->error, AG_ERROR_MEMORY, NNX_PATH ": no memory for its %s", s->path, what);
 }
 
-/* The names of all columns, with the label's taken out; `table` learns which that was. */
-static ag_status read_header(scan *s, const nn_csv_options *o, table *t, nn_csv *out) {
-    out->column_names = ag_alloc_zeroed((size_t)(t->columns + 1) * sizeof *out->column_names);
-    if (!out->column_names) return no_memory(s, "header");
-    out->columns = t->columns;
-    t->label = -1;
+/* The names so far, with their columns: of two that are one, the second is refused. */
+typedef struct named {
+    UT_hash_handle hh;
+    int64_t column; /* from 1 */
+} named;
+
+/* `n` is one more, and stays where it is until HASH_CLEAR. */
+static ag_status check_name(const scan *s, const field *f, char *name, named **all, named *n) {
+    const named *first = NULL;
+    HASH_FIND(hh, *all, name, strlen(name), first);
+    if (first) {
+        char what[64];
+        snprintf(what, sizeof what, "is the name of column %" PRId64 ", too", first->column);
+        return fail_at_value(s, f, "", name, what);
+    }
+    n->column = f->column;
+    HASH_ADD_KEYPTR(hh, *all, name, strlen(name), n);
+    return n->hh.tbl ? AG_OK : no_memory(s, "header");
+}
+
+/* The names of all columns, the label's among them; `table` learns which that is. */
+static ag_status read_names(scan *s, const nn_csv_options *o, table *t, nn_csv *out, named **all, named *name_at) {
     for (int64_t k = 0; k < t->columns; k++) {
         char number[24];
         const char *name = number;
@@ -200,16 +217,28 @@ static ag_status read_header(scan *s, const nn_csv_options *o, table *t, nn_csv 
             name = settle(&f);
         }
         if (*name == '\0') return fail_at(s, f.line, f.column, "a column without a name");
-        if (o->label && strcmp(name, o->label) == 0) {
-            if (t->label >= 0) return fail_at(s, f.line, f.column, "a second column of the label's name");
-            t->label = k;
-        }
+        if (o->label && strcmp(name, o->label) == 0) t->label = k;
         out->column_names[k] = ag_copy_string(name);
         if (!out->column_names[k]) return no_memory(s, "header");
+        const ag_status status = check_name(s, &f, out->column_names[k], all, &name_at[k]);
+        if (status) return status;
     }
     if (o->label && t->label < 0)
         return ag_fail(s->error, AG_ERROR_NAME, NNX_PATH ": no column is called \"%.60s\"", s->path, o->label);
     return AG_OK;
+}
+
+static ag_status read_header(scan *s, const nn_csv_options *o, table *t, nn_csv *out) {
+    out->column_names = ag_alloc_zeroed((size_t)(t->columns + 1) * sizeof *out->column_names);
+    if (!out->column_names) return no_memory(s, "header");
+    out->columns = t->columns;
+    t->label = -1;
+    const size_t room = (size_t)t->columns * sizeof(named);
+    named *all = NULL, *name_at = ag_alloc_zeroed(room); /* (columns) */
+    const ag_status status = name_at ? read_names(s, o, t, out, &all, name_at) : no_memory(s, "header");
+    HASH_CLEAR(hh, all);
+    ag_release(name_at, room);
+    return status;
 }
 
 /* The label's column does not count among those of x. */
