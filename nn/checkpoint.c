@@ -9,25 +9,33 @@
 
 #include "misfit_impl.h"
 #include "optim/optim_impl.h"
+#include "param_impl.h"
 #include "train/history_impl.h"
 
 #include <stdio.h>
 #include <string.h>
+
+/* What an entry of the list is. */
+typedef enum entry {
+    MADE,  /* a tensor of the list, made of numbers      */
+    WHOLE, /* one of the run                             */
+    PADDED /* one of the run, in which numbers lie as in the slab of the parameters */
+} entry;
 
 typedef struct list {
     size_t count, room;
     size_t fixed;       /* of count: the others are the history, which is as long as it is */
     ag_tensor **tensor; /* (room) */
     char **name;        /* (room) */
-    bool *own;          /* (room): made for the list */
+    entry *kind;        /* (room) */
 } list;
 
 static void list_clear(list *l) {
     for (size_t i = 0; i < l->count; i++) {
-        if (l->own[i]) ag_tensor_free(l->tensor[i]);
+        if (l->kind[i] == MADE) ag_tensor_free(l->tensor[i]);
         ag_release_string(l->name[i]);
     }
-    ag_release(l->own, l->room * sizeof *l->own);
+    ag_release(l->kind, l->room * sizeof *l->kind);
     ag_release(l->name, l->room * sizeof *l->name);
     ag_release(l->tensor, l->room * sizeof *l->tensor);
 }
@@ -35,17 +43,18 @@ static void list_clear(list *l) {
 static ag_status no_memory(ag_error *error) { return ag_fail(error, AG_ERROR_MEMORY, "checkpoint: no memory"); }
 
 /* Under "prefix" and "name" put together. A tensor that is NULL could not be made. */
-static ag_status add(list *l, const char *prefix, const char *name, ag_tensor *tensor, bool own, ag_error *error) {
+static ag_status add(list *l, const char *prefix, const char *name, ag_tensor *tensor, entry kind,
+                     ag_error *error) {
     const size_t size = strlen(prefix) + strlen(name) + 1;
     char *whole = tensor ? ag_alloc(size) : NULL;
     if (!whole) {
-        if (own) ag_tensor_free(tensor);
+        if (kind == MADE) ag_tensor_free(tensor);
         return no_memory(error);
     }
     (void)snprintf(whole, size, "%s%s", prefix, name);
     l->name[l->count] = whole;
     l->tensor[l->count] = tensor;
-    l->own[l->count++] = own;
+    l->kind[l->count++] = kind;
     return AG_OK;
 }
 
@@ -70,8 +79,8 @@ static ag_status add_schedule(list *l, const nn_schedule *s, ag_error *error) {
                                          s->share, s->warmup_from, s->momentum_low, s->momentum_high};
     int64_t whole[SCHEDULE_WHOLES] = {(int64_t)s->kind, s->length, s->milestone_count, s->warmup};
     memcpy(whole + 4, s->milestone, sizeof s->milestone);
-    const ag_status status = add(l, "schedule.", "real", reals(real, SCHEDULE_REALS), true, error);
-    return status ? status : add(l, "schedule.", "whole", wholes(whole, SCHEDULE_WHOLES), true, error);
+    const ag_status status = add(l, "schedule.", "real", reals(real, SCHEDULE_REALS), MADE, error);
+    return status ? status : add(l, "schedule.", "whole", wholes(whole, SCHEDULE_WHOLES), MADE, error);
 }
 
 static ag_status read_schedule(const double *real, const int64_t *whole, nn_schedule *s, ag_error *error) {
@@ -98,8 +107,8 @@ static ag_status add_plateau(list *l, const nn_plateau *p, ag_error *error) {
     const double real[PLATEAU_REALS] = {p->factor, p->threshold, p->low, p->eps, p->best};
     const int64_t whole[PLATEAU_WHOLES] = {p->patience, p->absolute, p->rising, p->cooldown,
                                            p->begun,    p->bad,      p->cooling};
-    const ag_status status = add(l, "plateau.", "real", reals(real, PLATEAU_REALS), true, error);
-    return status ? status : add(l, "plateau.", "whole", wholes(whole, PLATEAU_WHOLES), true, error);
+    const ag_status status = add(l, "plateau.", "real", reals(real, PLATEAU_REALS), MADE, error);
+    return status ? status : add(l, "plateau.", "whole", wholes(whole, PLATEAU_WHOLES), MADE, error);
 }
 
 /* Of its numbers only those that it counts could do harm. */
@@ -130,9 +139,9 @@ static ag_status add_early(list *l, const nn_checkpoint *c, ag_error *error) {
     ag_status status = AG_OK;
     for (size_t i = 0; !status && i < nn_params_kept(c->params); i++)
         status = add(l, "early.copy.", ag_tensor_name(nn_params_keep(c->params, i)), nn_early_keep(c->early, i),
-                     false, error);
-    if (!status) status = add(l, "early.", "least", reals(&least, 1), true, error);
-    return status ? status : add(l, "early.", "since", wholes(&since, 1), true, error);
+                     WHOLE, error);
+    if (!status) status = add(l, "early.", "least", reals(&least, 1), MADE, error);
+    return status ? status : add(l, "early.", "since", wholes(&since, 1), MADE, error);
 }
 
 /* ---- the list ------------------------------------------------------------------------------------------------ */
@@ -151,12 +160,13 @@ static ag_status add_optim(list *l, const nn_checkpoint *c, ag_error *error) {
     const nn_optim *o = c->optim;
     ag_status status = AG_OK;
     for (size_t i = 0; !status && i < nn_optim_state_count(o); i++)
-        status = add(l, "optim.", nn_optim_state_name(o, i), nn_optim_state(o, i), false, error);
+        status = add(l, "optim.", nn_optim_state_name(o, i), nn_optim_state(o, i),
+                     o->no_slab >> i & 1 ? WHOLE : PADDED, error);
     for (size_t i = 0; !status && i < nn_optim_number_count(o); i++) {
         const double x = nn_optim_number(o, i);
-        status = add(l, "optim.number.", nn_optim_number_name(o, i), reals(&x, 1), true, error);
+        status = add(l, "optim.number.", nn_optim_number_name(o, i), reals(&x, 1), MADE, error);
     }
-    return status ? status : add(l, "optim.", "groups", groups(c), true, error);
+    return status ? status : add(l, "optim.", "groups", groups(c), MADE, error);
 }
 
 /* Everything of a run, in order. On error what was made is for list_clear. */
@@ -172,18 +182,18 @@ static ag_status collect(list *l, const nn_checkpoint *c, ag_error *error) {
     if (c->optim) l->room += nn_optim_state_count(c->optim) + nn_optim_number_count(c->optim);
     l->tensor = ag_alloc(l->room * sizeof *l->tensor); /* no overflow: more bytes than these exist */
     l->name = ag_alloc(l->room * sizeof *l->name);
-    l->own = ag_alloc(l->room * sizeof *l->own);
-    if (!l->tensor || !l->name || !l->own) return no_memory(error);
+    l->kind = ag_alloc(l->room * sizeof *l->kind);
+    if (!l->tensor || !l->name || !l->kind) return no_memory(error);
     ag_status status = AG_OK;
     for (size_t i = 0; !status && i < kept; i++) {
         ag_tensor *x = nn_params_keep(c->params, i);
-        status = add(l, "model.", ag_tensor_name(x), x, false, error);
+        status = add(l, "model.", ag_tensor_name(x), x, WHOLE, error);
     }
     if (!status && c->optim) status = add_optim(l, c, error);
-    if (!status && c->ema) status = add(l, "ema.", "average", nn_ema_state(c->ema), false, error);
+    if (!status && c->ema) status = add(l, "ema.", "average", nn_ema_state(c->ema), PADDED, error);
     for (size_t i = 0; !status && c->ema && i < nn_ema_buffer_count(c->ema); i++) {
         ag_tensor *x = nn_ema_buffer(c->ema, i);
-        status = add(l, "ema.buffer.", ag_tensor_name(x), x, false, error);
+        status = add(l, "ema.buffer.", ag_tensor_name(x), x, WHOLE, error);
     }
     if (!status && c->schedule) status = add_schedule(l, c->schedule, error);
     if (!status && c->plateau) status = add_plateau(l, c->plateau, error);
@@ -191,12 +201,12 @@ static ag_status collect(list *l, const nn_checkpoint *c, ag_error *error) {
     if (!status && c->random) {
         int64_t word[2];
         memcpy(word, c->random, sizeof word); /* two words of 64 bits, as they are */
-        status = add(l, "", "random", wholes(word, 2), true, error);
+        status = add(l, "", "random", wholes(word, 2), MADE, error);
     }
-    if (!status && c->epoch) status = add(l, "", "epoch", wholes(c->epoch, 1), true, error);
+    if (!status && c->epoch) status = add(l, "", "epoch", wholes(c->epoch, 1), MADE, error);
     l->fixed = l->count;
     for (int k = 0; !status && c->history && k < NNX_HISTORY_TENSORS; k++)
-        status = add(l, "", nnx_history_tensor_name[k], nnx_history_tensor(c->history, k), true, error);
+        status = add(l, "", nnx_history_tensor_name[k], nnx_history_tensor(c->history, k), MADE, error);
     return status;
 }
 
@@ -305,6 +315,26 @@ static ag_status set_numbers(nn_optim *o, const list *l, const ag_safetensors *f
     return status;
 }
 
+static void copy_whole(ag_tensor *to, const void *from) {
+    const size_t bytes = ag_meta_bytes(ag_tensor_meta(to));
+    if (bytes) memcpy(ag_tensor_write(to), from, bytes);
+}
+
+/* Rows that lie as the slab does: what a file has between the parameters stays there. From the padding of a state it would
+ * get into the slab's, which is zero, and into every sum over all of it. */
+static void copy_padded(const nn_params *p, ag_tensor *to, const void *from) {
+    const ag_meta *meta = ag_tensor_meta(to);
+    const size_t size = ag_dtype_size(meta->dtype), row = (size_t)meta->dim[meta->rank - 1] * size,
+                 bytes = ag_meta_bytes(meta);
+    char *x = bytes ? ag_tensor_write(to) : NULL;
+    for (size_t at = 0; at < bytes; at += row) {
+        for (size_t i = 0; i < nn_params_count(p); i++) {
+            const size_t begin = at + (size_t)nnx_params_offset(p, i) * size;
+            memcpy(x + begin, (const char *)from + begin, ag_meta_bytes(ag_tensor_meta(nn_params_tensor(p, i))));
+        }
+    }
+}
+
 /* The file agrees with the list. */
 static ag_status restore(const nn_checkpoint *c, const list *l, const ag_safetensors *file, ag_error *error) {
     nn_schedule schedule = {.lr = 0};
@@ -327,9 +357,8 @@ static ag_status restore(const nn_checkpoint *c, const list *l, const ag_safeten
     }
     if (status) goto done;
     for (size_t i = 0; i < l->count; i++) {
-        if (l->own[i]) continue;
-        const size_t bytes = ag_meta_bytes(ag_tensor_meta(l->tensor[i]));
-        if (bytes) memcpy(ag_tensor_write(l->tensor[i]), data(file, l->name[i]), bytes);
+        if (l->kind[i] == WHOLE) copy_whole(l->tensor[i], data(file, l->name[i]));
+        if (l->kind[i] == PADDED) copy_padded(c->params, l->tensor[i], data(file, l->name[i]));
     }
     if (c->schedule) *c->schedule = schedule;
     if (c->plateau) *c->plateau = plateau;

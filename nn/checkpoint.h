@@ -42,7 +42,8 @@ typedef struct nn_checkpoint {
 NN_API ag_status nn_checkpoint_save(const nn_checkpoint *c, const char *path, ag_error *error) AG_WARN_UNUSED;
 /** Read it back, all or nothing. The network, the optimiser and its groups must have been made as those that were saved;
  *  constants that never change (a weight decay) are those of the optimiser as it was made. Settings are not changed but
- *  compared: those of the run must be in the file, which may have more. Gradients stay as they are. The history becomes
+ *  compared: those of the run must be in the file, which may have more. Gradients stay as they are, and so does the
+ *  padding of state and average, whatever a file has there. The history becomes
  *  that of the file, however many epochs it had and whatever its metrics; the names are its own.
  *  Errors: AG_ERROR_VALUE (no params; `early` of others; a number that optimiser, schedule, plateau, `early` or history cannot
  *          have), AG_ERROR_STATE (the average is swapped in), AG_ERROR_FORMAT (one message lists other settings; or what

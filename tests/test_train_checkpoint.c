@@ -100,9 +100,21 @@ static bool same_tensor(const ag_tensor *a, const ag_tensor *b) {
     return memcmp(ag_tensor_data(a), ag_tensor_data(b), ag_meta_bytes(ag_tensor_meta(a))) == 0;
 }
 
+/* The parts of two tensors, state or average, that belong to parameters. */
+static bool same_parts(const nn_params *p, const ag_tensor *a, const ag_tensor *b) {
+    const char *slab = ag_tensor_data(nn_params_slab(p)), *x = ag_tensor_data(a), *y = ag_tensor_data(b);
+    bool yes = true;
+    for (size_t i = 0; i < nn_params_count(p); i++) {
+        const ag_tensor *part = nn_params_tensor(p, i);
+        const size_t at = (size_t)((const char *)ag_tensor_data(part) - slab);
+        yes = yes && memcmp(x + at, y + at, ag_meta_bytes(ag_tensor_meta(part))) == 0;
+    }
+    return yes;
+}
+
 /* Every bit that a run keeps. */
 static bool same(const run *a, const run *b) {
-    bool yes = same_tensor(nn_ema_state(a->ema), nn_ema_state(b->ema)) && a->epoch == b->epoch &&
+    bool yes = same_parts(a->params, nn_ema_state(a->ema), nn_ema_state(b->ema)) && a->epoch == b->epoch &&
                a->random.seed == b->random.seed && a->random.counter == b->random.counter &&
                a->plateau.best == b->plateau.best && a->plateau.bad == b->plateau.bad &&
                a->schedule.lr == b->schedule.lr && a->schedule.length == b->schedule.length &&
@@ -113,7 +125,7 @@ static bool same(const run *a, const run *b) {
     for (size_t i = 0; i < nn_ema_buffer_count(a->ema); i++)
         yes = yes && same_tensor(nn_ema_buffer(a->ema, i), nn_ema_buffer(b->ema, i));
     for (size_t i = 0; i < nn_optim_state_count(a->optim); i++)
-        yes = yes && same_tensor(nn_optim_state(a->optim, i), nn_optim_state(b->optim, i));
+        yes = yes && same_parts(a->params, nn_optim_state(a->optim, i), nn_optim_state(b->optim, i));
     for (size_t i = 0; i < nn_optim_number_count(a->optim); i++)
         yes = yes && nn_optim_number(a->optim, i) == nn_optim_number(b->optim, i);
     return yes;

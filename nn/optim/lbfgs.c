@@ -292,6 +292,7 @@ nn_optim *nn_lbfgs(nn_params *params, double lr, const nn_lbfgs_options *options
                                   .rule = &nn_lbfgs_update,
                                   .state_name = state_name,
                                   .state_count = STATES,
+                                  .no_slab = 1U << RATIOS,
                                   .minimise = minimise,
                                   .make = make,
                                   .destroy = destroy,

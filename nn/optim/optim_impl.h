@@ -33,6 +33,7 @@ struct nn_optim {
     const ag_op *rule;
     const char *const *state_name; /* (state_count) static */
     size_t state_count;
+    unsigned no_slab;  /* bit i: state i is no row, or rows, of numbers that lie as the slab's do */
     unsigned takes;    /* NNX_DECAY and so on */
     bool apart;        /* the rule sees one parameter at a time, and is not elementwise */
     nnx_constants own; /* of parameters in no group */
