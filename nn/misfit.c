@@ -12,24 +12,55 @@ nnx_misfit nnx_misfit_of(const char *path) {
     return (nnx_misfit){.room = room < NNX_MISFIT_TEXT ? room : NNX_MISFIT_TEXT};
 }
 
+static size_t room_of(const nnx_misfit *m) { return m->room ? m->room : sizeof m->text; }
+
+/* Behind what is there, with a comma; false, and nothing is done: there is no room. */
+static bool append(char *text, size_t *length, size_t room, const char *item, size_t size) {
+    const size_t comma = *length ? 2 : 0;
+    if (*length + comma + size >= room) return false;
+    if (comma) memcpy(text + *length, ", ", comma);
+    memcpy(text + *length + comma, item, size);
+    *length += comma + size;
+    text[*length] = '\0';
+    return true;
+}
+
+/* How much of an item is the name of what it is about. */
+static size_t name_size(const char *item) {
+    const char *end = *item == '"' ? strstr(item + 1, "\" ") : strstr(item, " is ");
+    return end ? (size_t)(end - item) + (*item == '"') : strlen(item);
+}
+
+static const char ALSO[] = ", also ";
+
 void nnx_misfit_add(nnx_misfit *m, const char *format, ...) {
     char item[160];
     va_list args;
     va_start(args, format);
-    const int wanted = vsnprintf(item, sizeof item, format, args);
+    if (vsnprintf(item, sizeof item, format, args) < 0) *item = '\0';
     va_end(args);
-    size_t size = 0;
-    for (; item[size]; size++)
-        if ((unsigned char)item[size] < ' ' || item[size] == 0x7f) item[size] = '?';
-    const size_t comma = m->length ? 2 : 0;
-    m->count++;
-    if (wanted < 0 || m->left_out || m->length + comma + size >= (m->room ? m->room : sizeof m->text)) {
-        m->left_out++;
-        return;
+    for (char *c = item; *c; c++)
+        if ((unsigned char)*c < ' ' || *c == 0x7f) *c = '?';
+    const size_t room = room_of(m), before = m->count++;
+    if (m->left_out || !append(m->text, &m->length, room, item, strlen(item))) m->left_out++;
+    if (!m->left_out && m->first_count == before && (before == 0 || m->length <= room / 2)) {
+        m->first_length = m->length;
+        m->first_count = m->count;
+    } else if (m->first_count + m->names_count == before && m->first_length + sizeof ALSO < room) {
+        m->names_count +=
+            append(m->names, &m->names_length, room - m->first_length - strlen(ALSO), item, name_size(item));
     }
-    if (comma) memcpy(m->text + m->length, ", ", comma);
-    memcpy(m->text + m->length + comma, item, size + 1);
-    m->length += comma + size;
+}
+
+void nnx_misfit_text(nnx_misfit *m, char *text, size_t size) {
+    if (m->left_out && m->names_count) {
+        (void)snprintf(m->text + m->first_length, sizeof m->text - m->first_length, "%s%s", ALSO, m->names);
+        m->left_out = m->count - m->first_count - m->names_count;
+    }
+    if (m->left_out)
+        (void)snprintf(text, size, "%s, and %zu more", m->text, m->left_out);
+    else
+        (void)snprintf(text, size, "%s", m->text);
 }
 
 /* The shape alone: "(3, 4)". */
@@ -54,10 +85,9 @@ bool nnx_misfit_compare(nnx_misfit *m, const char *name, const ag_tensor *want, 
     return shape && dtype;
 }
 
-ag_status nnx_misfit_status(const nnx_misfit *m, const char *path, const char *what, ag_error *error) {
+ag_status nnx_misfit_status(nnx_misfit *m, const char *path, const char *what, ag_error *error) {
+    char text[NNX_MISFIT_TEXT + 40];
     if (!m->count) return AG_OK;
-    char more[40] = "";
-    if (m->left_out) (void)snprintf(more, sizeof more, ", and %zu more", m->left_out);
-    return ag_fail(error, AG_ERROR_FORMAT, "%.*s does not fit %s: %s%s", NNX_MISFIT_PATH, path, what, m->text,
-                   more);
+    nnx_misfit_text(m, text, sizeof text);
+    return ag_fail(error, AG_ERROR_FORMAT, "%.*s does not fit %s: %s", NNX_MISFIT_PATH, path, what, text);
 }

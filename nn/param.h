@@ -57,7 +57,8 @@ NN_API ag_status nn_params_save(const nn_params *p, const char *path, const char
                                 ag_error *error) AG_WARN_UNUSED;
 /** Load them, all or nothing: names, shapes and dtypes must be those of p. Gradients stay as they are.
  *  Errors: those of ag_safetensors_read; AG_ERROR_FORMAT (one message lists what is missing, extra, wrongly shaped
- *          and wrongly typed). On error no parameter is touched */
+ *          and wrongly typed: where that is too much for a message the first items, names of the next, and how many
+ *          more there are). On error no parameter is touched */
 NN_API ag_status nn_params_load(nn_params *p, const char *path, ag_error *error) AG_WARN_UNUSED;
 
 /** What a partial load did. */

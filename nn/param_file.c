@@ -78,10 +78,7 @@ ag_status nn_params_load_partial(nn_params *p, const char *path, nn_load_report 
         nnx_misfit_add(&m, "\"%s\" is not in the network", ag_safetensors_name(file, i));
         r.extra++;
     }
-    if (m.left_out)
-        (void)snprintf(r.text, sizeof r.text, "%s, and %zu more", m.text, m.left_out);
-    else
-        (void)snprintf(r.text, sizeof r.text, "%s", m.text);
+    nnx_misfit_text(&m, r.text, sizeof r.text);
     if (report) *report = r;
     ag_safetensors_free(file);
     return AG_OK;
