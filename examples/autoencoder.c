@@ -117,13 +117,13 @@ static ag_status choose_beginning(run *r, ag_error *error) {
     k->path = s->checkpoint;
     k->is = (nn_checkpoint){.params = r->params, .optim = r->optim, .history = &r->history};
     kept_run_agree_on_data(k, r->train.x, r->held_out.x);
-    kept_run_agree(k, "bottleneck", "%" PRId64, s->bottleneck);
-    kept_run_agree(k, "epochs", "%" PRId64, s->epochs); /* the rate comes down along all of them */
-    kept_run_agree(k, "batch", "%" PRId64, s->batch);
-    kept_run_agree(k, "lr", "%.15g", s->lr);
-    kept_run_agree(k, "seed", "%" PRId64, s->seed);
-    kept_run_agree(k, "load", "%s", s->load ? "given" : "not given");
-    if (!kept_run_exists(k)) return s->load ? nn_params_load(r->params, s->load, error) : AG_OK;
+    agreed_add(&k->agreed, "bottleneck", "%" PRId64, s->bottleneck);
+    agreed_add(&k->agreed, "epochs", "%" PRId64, s->epochs); /* the rate comes down along all of them */
+    agreed_add(&k->agreed, "batch", "%" PRId64, s->batch);
+    agreed_add(&k->agreed, "lr", "%.15g", s->lr);
+    agreed_add(&k->agreed, "seed", "%" PRId64, s->seed);
+    agreed_add(&k->agreed, "load", "%s", s->load ? "given" : "not given");
+    if (!resume_possible(k->path)) return s->load ? nn_params_load(r->params, s->load, error) : AG_OK;
     const ag_status status = kept_run_resume(k, s->epochs, error);
     if (status == AG_OK && !s->quiet) printf("going on after epoch %" PRId64 ", from %s\n", k->epoch, k->path);
     return status;

@@ -148,12 +148,12 @@ static ag_status choose_beginning(run *r, ag_error *error) {
     k->path = s->checkpoint;
     k->is = (nn_checkpoint){.params = r->params, .optim = r->optim, .early = r->early, .history = &r->history};
     kept_run_agree_on_data(k, r->table.data.x, r->table.data.y);
-    kept_run_agree(k, "patience", "%" PRId64, s->patience);
-    kept_run_agree(k, "batch", "%" PRId64, s->batch);
-    kept_run_agree(k, "lr", "%.15g", s->lr);
-    kept_run_agree(k, "seed", "%" PRId64, s->seed);
-    kept_run_agree(k, "load", "%s", s->load ? "given" : "not given");
-    r->resumes = kept_run_exists(k);
+    agreed_add(&k->agreed, "patience", "%" PRId64, s->patience);
+    agreed_add(&k->agreed, "batch", "%" PRId64, s->batch);
+    agreed_add(&k->agreed, "lr", "%.15g", s->lr);
+    agreed_add(&k->agreed, "seed", "%" PRId64, s->seed);
+    agreed_add(&k->agreed, "load", "%s", s->load ? "given" : "not given");
+    r->resumes = resume_possible(k->path);
     if (!r->resumes) return s->load ? nn_params_load(r->params, s->load, error) : AG_OK;
     const ag_status status = kept_run_resume(k, s->epochs, error);
     if (status == AG_OK && !s->quiet) printf("going on after epoch %" PRId64 ", from %s\n", k->epoch, k->path);

@@ -23,7 +23,7 @@ refused() { # PROGRAM [ARGUMENT...]
 for program; do
     name=${program##*/}
     case $name in
-    0[1-7]_*) refused "$program" ;; # these have no --help
+    0[12367]_*) refused "$program" ;; # these have no --help
     [01][0-9]_*)
         refused "$program"
         refused "$program" --help

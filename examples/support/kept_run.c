@@ -1,47 +1,23 @@
 /* kept_run: see kept_run.h. */
-#define _POSIX_C_SOURCE 200809L
-
 #include "kept_run.h"
 
-#include <errno.h>
 #include <inttypes.h>
-#include <stdarg.h>
 #include <stdio.h>
-#include <unistd.h>
 
-void kept_run_agree(kept_run *k, const char *key, const char *format, ...) {
-    va_list list;
-    va_start(list, format);
-    (void)vsnprintf(k->value[k->n], KEPT_TEXT, format, list);
-    va_end(list);
-    k->word[2 * k->n] = key;
-    k->word[2 * k->n + 1] = k->value[k->n];
-    k->word[2 * ++k->n] = NULL;
-}
-
-/* Source: Fowler, Noll and Vo, FNV-1a of 64 bits */
-static uint64_t digest(const ag_tensor *x, uint64_t start) {
-    const unsigned char *byte = ag_tensor_data(x);
-    uint64_t sum = start;
-    for (size_t i = 0; i < ag_meta_bytes(ag_tensor_meta(x)); i++) sum = (sum ^ byte[i]) * UINT64_C(0x100000001b3);
-    return sum;
+static uint64_t digest_of(const ag_tensor *x, uint64_t start) {
+    return digest(ag_tensor_data(x), ag_meta_bytes(ag_tensor_meta(x)), start);
 }
 
 void kept_run_agree_on_data(kept_run *k, const ag_tensor *x, const ag_tensor *y) {
-    uint64_t sum = digest(x, UINT64_C(0xcbf29ce484222325));
-    if (y) sum = digest(y, sum);
-    kept_run_agree(k, "data", "%" PRId64 " of digest %016" PRIx64, ag_tensor_meta(x)->dim[0], sum);
-}
-
-bool kept_run_exists(const kept_run *k) {
-    return k->path &&
-           (access(k->path, F_OK) == 0 || errno != ENOENT); /* one that cannot be looked at will say why */
+    uint64_t sum = digest_of(x, DIGEST_START);
+    if (y) sum = digest_of(y, sum);
+    agreed_add(&k->agreed, "data", "%" PRId64 " of digest %016" PRIx64, ag_tensor_meta(x)->dim[0], sum);
 }
 
 static nn_checkpoint whole(kept_run *k) {
     nn_checkpoint all = k->is;
     all.epoch = &k->epoch;
-    all.settings = k->word;
+    all.settings = k->agreed.word;
     return all;
 }
 
