@@ -146,8 +146,8 @@ killed_and_resumed() {
     expect 1 "killed/run does not fit the run: bottleneck is 2, should be 3" \
         --data small --bottleneck 3 --batch 8 --epochs 1500 --checkpoint killed/run
     for other in "--epochs 1400" "--lr 0.5" "--batch 9" "--seed 2"; do
-        name=${other#--}
-        expect 1 "${name% *} is" --data small --bottleneck 2 --batch 8 --epochs 1500 $other --checkpoint killed/run
+        setting=${other#--}
+        expect 1 "${setting% *} is" --data small --bottleneck 2 --batch 8 --epochs 1500 $other --checkpoint killed/run
     done
     expect 1 "data is 40 of digest" --bottleneck 2 --batch 8 --epochs 1500 --checkpoint killed/run
     expect 1 "load is not given, should be given" $small --epochs 1500 --load one --checkpoint killed/run
