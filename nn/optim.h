@@ -34,14 +34,14 @@ typedef struct nn_sgd_options {
     double weight_decay; /* 0 */
     bool nesterov;       /* needs a momentum and no dampening */
 } nn_sgd_options;
-/** Stochastic gradient descent, PyTorch's definition: nn_sgd_new with a momentum alone.
+/** Stochastic gradient descent, PyTorch's definition: nn_sgd_with with a momentum alone.
  *  v = momentum v + g (first step: v = g); p -= lr v
  *  Memory: v, as long as the slab; without momentum no v is kept
  *  Source: Sutskever, Martens, Dahl, Hinton 2013 (there lr multiplies g, not v) */
 NN_API nn_optim *nn_sgd(nn_params *params, double lr, double momentum, ag_error *error);
 /** The same with all its options.
  *  v = momentum v + (1 - dampening) g (first step: v = g); p -= lr v, nesterov: p -= lr (g + momentum v) */
-NN_API nn_optim *nn_sgd_new(nn_params *params, double lr, const nn_sgd_options *options, ag_error *error);
+NN_API nn_optim *nn_sgd_with(nn_params *params, double lr, const nn_sgd_options *options, ag_error *error);
 
 typedef struct nn_adam_options {
     double beta1, beta2; /* 0.9, 0.999 */
@@ -49,18 +49,15 @@ typedef struct nn_adam_options {
     double weight_decay; /* 0; of nn_adamw 0.01 */
     bool amsgrad;        /* divides by the largest v so far */
 } nn_adam_options;
-/** Adam, PyTorch's definition and defaults: nn_adam_new without options. */
-NN_API nn_optim *nn_adam(nn_params *params, double lr, ag_error *error);
-/** Adam with its constants given as they are (a 0 is a 0). Step t, from 1:
+/** Adam, PyTorch's definition and defaults. Step t, from 1:
  *  m = beta1 m + (1 - beta1) g; v = beta2 v + (1 - beta2) g^2
  *  p -= lr / (1 - beta1^t) m / (sqrt(v / (1 - beta2^t)) + eps)
  *  Edges:  eps = 0 makes 0/0, NaN, of an element whose gradient was always 0, padding too
  *  Memory: m and v, each as long as the slab; with amsgrad one more
  *  Source: Kingma and Ba 2015, algorithm 1 */
-NN_API nn_optim *nn_adam_with(nn_params *params, double lr, double beta1, double beta2, double eps,
-                              ag_error *error);
-/** The same with all its options; amsgrad: Reddi, Kale, Kumar 2018. */
-NN_API nn_optim *nn_adam_new(nn_params *params, double lr, const nn_adam_options *options, ag_error *error);
+NN_API nn_optim *nn_adam(nn_params *params, double lr, ag_error *error);
+/** The same with options; amsgrad: Reddi, Kale, Kumar 2018. */
+NN_API nn_optim *nn_adam_with(nn_params *params, double lr, const nn_adam_options *options, ag_error *error);
 /** Adam with decoupled decay: p -= lr weight_decay p comes first, and g stays as it is.
  *  Source: Loshchilov and Hutter 2019 */
 NN_API nn_optim *nn_adamw(nn_params *params, double lr, const nn_adam_options *options, ag_error *error);

@@ -76,7 +76,7 @@ static nn_optim *make_sgd(nn_params *p, double lr, const hyper *h, ag_error *err
                               .dampening = h->dampening,
                               .weight_decay = h->weight_decay,
                               .nesterov = h->nesterov};
-    return nn_sgd_new(p, lr, &o, error);
+    return nn_sgd_with(p, lr, &o, error);
 }
 static nn_adam_options adam_options(const hyper *h) {
     return (nn_adam_options){.beta1 = h->beta[0],
@@ -87,7 +87,7 @@ static nn_adam_options adam_options(const hyper *h) {
 }
 static nn_optim *make_adam(nn_params *p, double lr, const hyper *h, ag_error *error) {
     const nn_adam_options o = adam_options(h);
-    return nn_adam_new(p, lr, &o, error);
+    return nn_adam_with(p, lr, &o, error);
 }
 static nn_optim *make_adamw(nn_params *p, double lr, const hyper *h, ag_error *error) {
     const nn_adam_options o = adam_options(h);

@@ -84,7 +84,7 @@ END_TEST
 
 START_TEST(the_rate_can_change_and_the_step_count_be_restored) {
     bench x = bench_new(AG_F64);
-    x.o = nn_adam_with(x.p, 1, 0.5, 0.75, 0, NULL);
+    x.o = nn_adam_with(x.p, 1, &(nn_adam_options){.beta1 = 0.5, .beta2 = 0.75, .eps = NN_ZERO}, NULL);
     ck_assert_double_eq(nn_optim_lr(x.o), 1);
     nn_optim_set_lr(x.o, 0.25);
     nn_optim_set_steps(x.o, 1);
@@ -215,9 +215,9 @@ START_TEST(impossible_numbers_and_missing_parameters_are_refused) {
     ck_assert_ptr_null(nn_sgd(x.p, 0.1, 1, NULL));
     ck_assert_ptr_null(nn_sgd(x.p, 0.1, -0.1, NULL));
     ck_assert_ptr_null(nn_adam(x.p, INFINITY, NULL));
-    ck_assert_ptr_null(nn_adam_with(x.p, 0.1, 1, 0.9, 0, NULL));
-    ck_assert_ptr_null(nn_adam_with(x.p, 0.1, 0.9, -1, 0, NULL));
-    ck_assert_ptr_null(nn_adam_with(x.p, 0.1, 0.9, 0.9, -1e-8, NULL));
+    ck_assert_ptr_null(nn_adam_with(x.p, 0.1, &(nn_adam_options){.beta1 = 1}, NULL));
+    ck_assert_ptr_null(nn_adam_with(x.p, 0.1, &(nn_adam_options){.beta2 = -1}, NULL));
+    ck_assert_ptr_null(nn_adam_with(x.p, 0.1, &(nn_adam_options){.eps = -1e-8}, NULL));
     error = (ag_error){0};
     ck_assert_ptr_null(nn_adam(NULL, 0.1, &error));
     ck_assert_int_eq(error.status, AG_ERROR_VALUE);

@@ -45,7 +45,7 @@ static double value(const bench *x, const char *path) { return ag_tensor_get(nn_
 
 START_TEST(a_group_has_a_rate_and_a_decay_of_its_own) {
     bench x = bench_new(AG_F64);
-    x.o = nn_sgd_new(x.p, 0.5, &(nn_sgd_options){.weight_decay = 0.5}, NULL);
+    x.o = nn_sgd_with(x.p, 0.5, &(nn_sgd_options){.weight_decay = 0.5}, NULL);
     ck_assert_int_eq(nn_optim_group(x.o, &(nn_group){.pattern = "*.bias", .weight_decay = NN_ZERO}, NULL), AG_OK);
     const char *const names[] = {"b.weight"};
     ck_assert_int_eq(nn_optim_group(x.o, &(nn_group){.names = names, .name_count = 1, .lr_scale = 0.5}, NULL),
@@ -95,7 +95,7 @@ END_TEST
 
 START_TEST(betas_are_a_groups_own_and_frozen_is_frozen) {
     bench x = bench_new(AG_F64);
-    x.o = nn_adam_with(x.p, 0.5, 0.5, 0.75, 0, NULL);
+    x.o = nn_adam_with(x.p, 0.5, &(nn_adam_options){.beta1 = 0.5, .beta2 = 0.75, .eps = NN_ZERO}, NULL);
     ck_assert_int_eq(nn_optim_group(x.o, &(nn_group){.pattern = "a.*", .beta1 = 0.25, .beta2 = 0.5}, NULL), AG_OK);
     ck_assert_int_eq(nn_optim_group(x.o, &(nn_group){.pattern = "b.bias", .lr_scale = NN_ZERO}, NULL), AG_OK);
     const uint64_t version = ag_tensor_version(nn_params_find(x.p, "a.bias"));

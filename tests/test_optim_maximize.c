@@ -48,9 +48,9 @@ static nn_optim *make(int rule, nn_params *p) {
     const nn_sgd_options rolls = {.momentum = 0.9, .weight_decay = 0.1},
                          looks = {.momentum = 0.9, .nesterov = true};
     switch (rule) {
-    case 0: return nn_sgd_new(p, 0.1, &rolls, NULL);
-    case 1: return nn_sgd_new(p, 0.1, &looks, NULL);
-    case 2: return nn_adam_new(p, 0.1, &(nn_adam_options){.weight_decay = 0.1, .amsgrad = true}, NULL);
+    case 0: return nn_sgd_with(p, 0.1, &rolls, NULL);
+    case 1: return nn_sgd_with(p, 0.1, &looks, NULL);
+    case 2: return nn_adam_with(p, 0.1, &(nn_adam_options){.weight_decay = 0.1, .amsgrad = true}, NULL);
     case 3: return nn_adamw(p, 0.1, &(nn_adam_options){.weight_decay = 0.1}, NULL);
     case 4: return nn_rmsprop(p, 0.1, &(nn_rmsprop_options){.momentum = 0.5, .centered = true}, NULL);
     case 5: return nn_adagrad(p, 0.1, &(nn_adagrad_options){.weight_decay = 0.1}, NULL);

@@ -84,12 +84,12 @@ static nn_optim *make(size_t k, nn_params *p, ag_error *e) {
     switch (k) {
     case 0: return nn_sgd(p, 0.05, 0, e);
     case 1: return nn_sgd(p, 0.05, 0.9, e);
-    case 2: return nn_sgd_new(p, 0.05, &(nn_sgd_options){.momentum = 0.9, .nesterov = true}, e);
+    case 2: return nn_sgd_with(p, 0.05, &(nn_sgd_options){.momentum = 0.9, .nesterov = true}, e);
     case 3:
-        return nn_sgd_new(p, 0.05, &(nn_sgd_options){.momentum = 0.9, .dampening = 0.1, .weight_decay = 0.01}, e);
+        return nn_sgd_with(p, 0.05, &(nn_sgd_options){.momentum = 0.9, .dampening = 0.1, .weight_decay = 0.01}, e);
     case 4: return nn_adam(p, 0.02, e);
-    case 5: return nn_adam_new(p, 0.02, &(nn_adam_options){.weight_decay = 0.05}, e);
-    case 6: return nn_adam_new(p, 0.02, &(nn_adam_options){.amsgrad = true}, e);
+    case 5: return nn_adam_with(p, 0.02, &(nn_adam_options){.weight_decay = 0.05}, e);
+    case 6: return nn_adam_with(p, 0.02, &(nn_adam_options){.amsgrad = true}, e);
     case 7: return nn_adamw(p, 0.02, &(nn_adam_options){.weight_decay = 0.05}, e);
     case 8: return nn_rmsprop(p, 0.02, &(nn_rmsprop_options){.alpha = 0.9}, e);
     case 9: return nn_rmsprop(p, 0.02, &(nn_rmsprop_options){.alpha = 0.9, .momentum = 0.5, .centered = true}, e);
@@ -273,11 +273,11 @@ START_TEST(options_are_checked_and_defaults_are_pytorchs) {
         ck_assert_ptr_null(call);                                                                                 \
         ck_assert_msg(e.status == AG_ERROR_VALUE, "%s", #call);                                                   \
     } while (0)
-    REFUSED(nn_sgd_new(t.p, 0.1, &(nn_sgd_options){.nesterov = true}, &e));
-    REFUSED(nn_sgd_new(t.p, 0.1, &(nn_sgd_options){.momentum = 0.9, .dampening = 0.5, .nesterov = true}, &e));
-    REFUSED(nn_sgd_new(t.p, 0.1, &(nn_sgd_options){.weight_decay = -1}, &e));
-    REFUSED(nn_sgd_new(t.p, 0.1, &(nn_sgd_options){.dampening = 2}, &e));
-    REFUSED(nn_adam_new(t.p, 0.1, &(nn_adam_options){.beta1 = 1}, &e));
+    REFUSED(nn_sgd_with(t.p, 0.1, &(nn_sgd_options){.nesterov = true}, &e));
+    REFUSED(nn_sgd_with(t.p, 0.1, &(nn_sgd_options){.momentum = 0.9, .dampening = 0.5, .nesterov = true}, &e));
+    REFUSED(nn_sgd_with(t.p, 0.1, &(nn_sgd_options){.weight_decay = -1}, &e));
+    REFUSED(nn_sgd_with(t.p, 0.1, &(nn_sgd_options){.dampening = 2}, &e));
+    REFUSED(nn_adam_with(t.p, 0.1, &(nn_adam_options){.beta1 = 1}, &e));
     REFUSED(nn_adamw(t.p, 0.1, &(nn_adam_options){.weight_decay = NAN}, &e));
     REFUSED(nn_adamw(NULL, 0.1, NULL, &e));
     REFUSED(nn_rmsprop(t.p, 0.1, &(nn_rmsprop_options){.alpha = 1}, &e));
@@ -352,10 +352,10 @@ END_TEST
 
 static nn_optim *without_decay(int rule, nn_params *p) {
     switch (rule) {
-    case 0: return nn_sgd_new(p, 0.1, &(nn_sgd_options){.momentum = 0.9, .nesterov = true}, NULL);
-    case 1: return nn_sgd_new(p, 0.1, &(nn_sgd_options){.momentum = 0.9, .dampening = 0.5}, NULL);
+    case 0: return nn_sgd_with(p, 0.1, &(nn_sgd_options){.momentum = 0.9, .nesterov = true}, NULL);
+    case 1: return nn_sgd_with(p, 0.1, &(nn_sgd_options){.momentum = 0.9, .dampening = 0.5}, NULL);
     case 2: return nn_radam(p, 0.1, NULL, NULL);
-    case 3: return nn_adam_new(p, 0.1, &(nn_adam_options){.amsgrad = true}, NULL);
+    case 3: return nn_adam_with(p, 0.1, &(nn_adam_options){.amsgrad = true}, NULL);
     case 4: return nn_adamw(p, 0.1, NULL, NULL); /* decoupled */
     case 5: return nn_rmsprop(p, 0.1, NULL, NULL);
     case 6: return nn_adagrad(p, 0.1, NULL, NULL);

@@ -283,7 +283,7 @@ START_TEST(optimisers_that_differ_by_a_switch_are_other_optimisers) {
     nn_module *net = nn_linear(2, 2, &error);
     nn_params *p = nn_params_new(net, AG_F32, 1, &error);
     nn_optim *optim[] = {nn_adam(p, 0.1, &error), nn_adamw(p, 0.1, NULL, &error), nn_sgd(p, 0.1, 0.9, &error),
-                         nn_sgd_new(p, 0.1, &(nn_sgd_options){.momentum = 0.9, .nesterov = true}, &error)};
+                         nn_sgd_with(p, 0.1, &(nn_sgd_options){.momentum = 0.9, .nesterov = true}, &error)};
     static const char *const said[] = {"the optimiser is nn_adam_update, should be nn_adam_update decoupled",
                                        "the optimiser is nn_sgd_momentum_update, should be nn_sgd_momentum_update "
                                        "nesterov"};

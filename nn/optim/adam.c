@@ -195,8 +195,16 @@ static void fill(const nn_optim *o, const nnx_constants *c, double lr, void *att
         (adam_attrs){lr, c->beta1, c->beta2, a->eps, o->steps + 1, c->weight_decay, a->decoupled};
 }
 
-static nn_optim *make(nn_params *params, double lr, const nn_adam_options *n, bool decoupled, ag_error *error) {
+static nn_optim *make(nn_params *params, double lr, const nn_adam_options *given, bool decoupled,
+                      ag_error *error) {
     static const char *const state_name[] = {"exp_avg", "exp_avg_sq", "max_exp_avg_sq"};
+    const nn_adam_options none = {0}, *o = given ? given : &none;
+    const nn_adam_options full = {.beta1 = nnx_option(o->beta1, 0.9),
+                                  .beta2 = nnx_option(o->beta2, 0.999),
+                                  .eps = nnx_option(o->eps, 1e-8),
+                                  .weight_decay = nnx_option(o->weight_decay, decoupled ? 0.01 : 0),
+                                  .amsgrad = o->amsgrad},
+                          *n = &full;
     if (!nnx_is_rate(lr) || !nnx_is_beta(n->beta1) || !nnx_is_beta(n->beta2) || !nnx_is_rate(n->eps) ||
         !nnx_is_rate(n->weight_decay)) {
         (void)ag_fail(error, AG_ERROR_VALUE,
@@ -218,28 +226,12 @@ static nn_optim *make(nn_params *params, double lr, const nn_adam_options *n, bo
     return nnx_optim_new(&model.base, params, error);
 }
 
-static nn_optim *make_usual(nn_params *params, double lr, const nn_adam_options *given, bool decoupled,
-                            ag_error *error) {
-    const nn_adam_options none = {0}, *n = given ? given : &none;
-    const nn_adam_options full = {.beta1 = nnx_option(n->beta1, 0.9),
-                                  .beta2 = nnx_option(n->beta2, 0.999),
-                                  .eps = nnx_option(n->eps, 1e-8),
-                                  .weight_decay = nnx_option(n->weight_decay, decoupled ? 0.01 : 0),
-                                  .amsgrad = n->amsgrad};
-    return make(params, lr, &full, decoupled, error);
-}
-
-nn_optim *nn_adam_with(nn_params *params, double lr, double beta1, double beta2, double eps, ag_error *error) {
-    const nn_adam_options n = {.beta1 = beta1, .beta2 = beta2, .eps = eps};
-    return make(params, lr, &n, false, error);
-}
-
-nn_optim *nn_adam_new(nn_params *params, double lr, const nn_adam_options *options, ag_error *error) {
-    return make_usual(params, lr, options, false, error);
+nn_optim *nn_adam_with(nn_params *params, double lr, const nn_adam_options *options, ag_error *error) {
+    return make(params, lr, options, false, error);
 }
 
 nn_optim *nn_adamw(nn_params *params, double lr, const nn_adam_options *options, ag_error *error) {
-    return make_usual(params, lr, options, true, error);
+    return make(params, lr, options, true, error);
 }
 
-nn_optim *nn_adam(nn_params *params, double lr, ag_error *error) { return nn_adam_new(params, lr, NULL, error); }
+nn_optim *nn_adam(nn_params *params, double lr, ag_error *error) { return nn_adam_with(params, lr, NULL, error); }

@@ -147,7 +147,7 @@ static void fill(const nn_optim *o, const nnx_constants *c, double lr, void *att
     *(sgd_attrs *)attrs = (sgd_attrs){lr, c->weight_decay, c->beta1, s->dampening, s->nesterov, o->steps + 1};
 }
 
-nn_optim *nn_sgd_new(nn_params *params, double lr, const nn_sgd_options *options, ag_error *error) {
+nn_optim *nn_sgd_with(nn_params *params, double lr, const nn_sgd_options *options, ag_error *error) {
     static const char *const state_name[] = {"momentum"};
     const nn_sgd_options none = {0}, *n = options ? options : &none;
     const double momentum = nnx_option(n->momentum, 0), decays = nnx_option(n->weight_decay, 0);
@@ -179,5 +179,5 @@ nn_optim *nn_sgd_new(nn_params *params, double lr, const nn_sgd_options *options
 
 nn_optim *nn_sgd(nn_params *params, double lr, double momentum, ag_error *error) {
     const nn_sgd_options n = {.momentum = momentum};
-    return nn_sgd_new(params, lr, &n, error);
+    return nn_sgd_with(params, lr, &n, error);
 }
