@@ -1,12 +1,14 @@
 #!/bin/sh
-# A program's --plot: a whole picture, or a failure that says why and comes before the work.
+# A program that prints and draws: it prints every text given, and its --plot is a whole picture, or a failure that says why
+# and comes before the work.
 #
-#     test_plot.sh PROGRAM with|without
+#     test_plot.sh with|without PROGRAM [TEXT...]
 #
 # "without": a build that has no cairo.
 set -eu
-program=$(CDPATH='' cd -- "$(dirname -- "$1")" && pwd)/$(basename -- "$1")
-cairo=$2
+cairo=$1
+program=$(CDPATH='' cd -- "$(dirname -- "$2")" && pwd)/$(basename -- "$2")
+shift 2
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 trap 'exit 1' HUP INT TERM
@@ -29,8 +31,14 @@ refused missing/picture.svg
 refused picture.txt
 if [ "$cairo" = without ]; then
     refused picture.svg
-    exit 0
+    "$program" >output
+else
+    "$program" --plot picture.svg >output
 fi
-"$program" --plot picture.svg >output
+cat output
+for text in "$@"; do
+    grep -qF -e "$text" output || fail "it does not print: $text"
+done
+[ "$cairo" = with ] || exit 0
 head -c 5 picture.svg | grep -qF '<?xml' || fail 'no SVG'
 tail -n 1 picture.svg | grep -qF '</svg>' || fail 'half an SVG'
