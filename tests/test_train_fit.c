@@ -1,60 +1,12 @@
-/* train_fit: the loop learns, repeats itself to the bit, stops where it should, and says what it did. */
-#define _GNU_SOURCE 1 /* folder.h: mkdtemp, seteuid; posix_openpt, ptsname */
-#include "nn_support.h"
+/* train_fit: the loop learns, repeats itself to the bit, stops where it should, and refuses what it cannot do. What it prints
+ * is in test_train_progress.c. */
+#define _GNU_SOURCE 1 /* folder.h: mkdtemp, seteuid */
+#include "train_support.h"
 
 #include "support/folder.h"
 
 #include <locale.h>
 #include <math.h>
-#include <sys/ioctl.h>
-
-typedef struct bench {
-    nn_module *net;
-    nn_params *params;
-    nn_optim *optim;
-    nn_dataset train, validation;
-    nn_history history;
-    nn_fit_options is;
-} bench;
-
-static bench bench_new(void) {
-    bench b = {.net = NULL};
-    ag_error error = {0};
-    nn_module *layers[] = {nn_linear(2, 16, &error), nn_activation_layer(NN_TANH, &error), nn_dropout(0.1, &error),
-                           nn_linear(16, 2, &error)};
-    b.net = nn_sequential(layers, 4, &error);
-    b.params = nn_params_new(b.net, AG_F32, 1, &error);
-    b.optim = nn_adam(b.params, 0.02, &error);
-    ck_assert_msg(b.optim != NULL, "%s", error.message);
-    ck_assert_int_eq(nn_dataset_moons(200, 0.1, 1, &b.train, &error), AG_OK);
-    ck_assert_int_eq(nn_dataset_moons(70, 0.1, 2, &b.validation, &error), AG_OK);
-    b.is = (nn_fit_options){.loss = nn_cross_entropy, .epochs = 4, .seed = 5, .threads = 1};
-    return b;
-}
-
-static ag_status fit(bench *b, ag_error *error) {
-    b->is.train = &b->train;
-    return nn_fit(b->net, b->params, b->optim, &b->is, &b->history, error);
-}
-
-static void fits(bench *b) {
-    ag_error error = {0};
-    ck_assert_msg(fit(b, &error) == AG_OK, "%s", error.message);
-}
-
-static void bench_free(bench *b) {
-    nn_history_clear(&b->history);
-    nn_dataset_clear(&b->train);
-    nn_dataset_clear(&b->validation);
-    nn_optim_free(b->optim);
-    nn_params_free(b->params);
-    nn_module_free(b->net);
-}
-
-static bool same_weights(const bench *a, const bench *b) {
-    const ag_tensor *x = nn_params_slab(a->params), *y = nn_params_slab(b->params);
-    return memcmp(ag_tensor_data(x), ag_tensor_data(y), ag_meta_bytes(ag_tensor_meta(x))) == 0;
-}
 
 START_TEST(it_learns_and_the_history_says_so) {
     bench b = bench_new();
@@ -205,38 +157,6 @@ START_TEST(a_callback_stops_it_at_once) {
 }
 END_TEST
 
-static void collect(void *user, const char *text) {
-    char *all = user;
-    ck_assert_uint_lt(strlen(all) + strlen(text), 8192);
-    strcat(all, text);
-}
-
-START_TEST(a_log_has_a_line_for_each_epoch) {
-    static char plain[8192];
-    plain[0] = '\0';
-    folder_make();
-    bench b = bench_new();
-    b.is.epochs = 2;
-    b.is.validation = &b.validation;
-    b.is.print = collect;
-    b.is.print_user = plain;
-    b.is.progress = fopen(in_folder("log"), "w");
-    ck_assert_ptr_nonnull(b.is.progress);
-    fits(&b);
-    fclose(b.is.progress);
-    ck_assert(file_holds(in_folder("log"), plain, strlen(plain))); /* a file is no terminal */
-    char wanted[256];
-    const nn_epoch *e = b.history.epoch;
-    snprintf(wanted, sizeof wanted,
-             "epoch 1/2: loss %.6g, validation loss %.6g\nepoch 2/2: loss %.6g, validation loss %.6g\n", e[0].loss,
-             e[0].validation_loss, e[1].loss, e[1].validation_loss);
-    ck_assert_str_eq(plain, wanted);
-    bench_free(&b);
-    folder_remove();
-}
-END_TEST
-
-/* Long enough for the next batch's bar to be drawn. */
 static bool until(void *user, const nn_fit_state *now) { return now->epoch < *(const int64_t *)user; }
 
 START_TEST(a_callback_behind_the_last_epoch_has_stopped_nothing) {
@@ -250,102 +170,6 @@ START_TEST(a_callback_behind_the_last_epoch_has_stopped_nothing) {
         ck_assert_int_eq(b.history.stopped, last < 2);
         bench_free(&b);
     }
-}
-END_TEST
-
-static bool rest(void *user, const nn_fit_state *now) {
-    (void)user;
-    if (now->batch == 3) usleep(150000);
-    return true;
-}
-
-START_TEST(a_terminal_has_a_bar) {
-    static char moving[8192];
-    moving[0] = '\0';
-    bench b = bench_new();
-    b.is.first = 2;
-    b.is.epochs = 12;
-    b.is.print = collect;
-    b.is.print_user = moving;
-    b.is.terminal = true;
-    b.is.after_batch = rest;
-    fits(&b);
-    ck_assert_int_eq(strncmp(moving, "\repoch  3/12  14% [###.....................]  1/7  loss 0.", 54), 0);
-    const char *later = strstr(moving, "\repoch  3/12  57% [#############...........]  4/7  loss 0.");
-    ck_assert_ptr_nonnull(later);
-    const char *left = strstr(later, " left");
-    ck_assert_ptr_nonnull(left);
-    ck_assert_int_ge(atoi(left - 2), 1); /* 150 ms an epoch at least, and 9.4 of ten to come */
-    ck_assert_ptr_nonnull(strstr(later, "\repoch  3/12: loss 0."));
-    ck_assert_ptr_nonnull(strstr(later, "\repoch 12/12: loss 0."));
-    int lines = 0;
-    for (const char *at = moving; (at = strchr(at, '\n')); at++) lines++;
-    ck_assert_int_eq(lines, 10);
-    for (const char *at = moving; (at = strchr(at, '\r')); at++) /* no bar is as wide as a terminal */
-        ck_assert_uint_lt(strcspn(at + 1, "\r\n"), 80);
-    bench_free(&b);
-}
-END_TEST
-
-/* What a terminal of that many columns is sent by a training run; *status is the run's. */
-static size_t through_a_terminal(int columns, nn_fit_loss *loss, char *text, size_t room, ag_status *status) {
-    const int master = posix_openpt(O_RDWR | O_NOCTTY);
-    ck_assert_int_ge(master, 0);
-    ck_assert(grantpt(master) == 0 && unlockpt(master) == 0);
-    bench b = bench_new();
-    b.is.progress = fopen(ptsname(master), "w");
-    ck_assert_ptr_nonnull(b.is.progress);
-    ck_assert_int_eq(ioctl(master, TIOCSWINSZ, &(struct winsize){.ws_row = 24, .ws_col = (unsigned short)columns}),
-                     0);
-    b.is.epochs = 2;
-    b.is.loss = loss;
-    b.is.after_batch = rest;
-    *status = fit(&b, NULL);
-    ck_assert_int_ne(fcntl(master, F_SETFL, O_NONBLOCK), -1);
-    size_t n = 0;
-    for (ssize_t got; n + 1 < room && (got = read(master, text + n, room - 1 - n)) > 0;) n += (size_t)got;
-    text[n] = '\0';
-    fclose(b.is.progress);
-    close(master);
-    bench_free(&b);
-    return n;
-}
-
-START_TEST(a_bar_fits_its_terminal) {
-    static const int widths[] = {80, 60, 44, 20, 2};
-    static char text[8192];
-    ag_status status;
-    for (size_t i = 0; i < sizeof widths / sizeof *widths; i++) {
-        ck_assert_uint_gt(through_a_terminal(widths[i], nn_cross_entropy, text, sizeof text, &status), 0);
-        ck_assert_int_eq(status, AG_OK);
-        const char *bar = strstr(text, "\repoch 1/2  57%");
-        ck_assert_int_eq(bar != NULL, widths[i] > 16);
-        if (bar) ck_assert_uint_lt(strcspn(bar + 1, "\r\n"), (size_t)widths[i]);
-        ck_assert_int_eq(strstr(text, "[##") != NULL, widths[i] > 54);
-        ck_assert_ptr_nonnull(strstr(text, "\repoch 2/2: loss 0."));
-    }
-}
-END_TEST
-
-static int batches_left;
-static ag_value loss_that_breaks(ag_value y, ag_value target) {
-    const ag_value loss = nn_cross_entropy(y, target);
-    return batches_left-- > 0 ? loss : ag_mul(loss, ag_number(y, NAN));
-}
-
-START_TEST(a_run_that_fails_leaves_no_half_a_bar) {
-    static char text[8192];
-    ag_status status;
-    batches_left = 2;
-    const size_t n = through_a_terminal(80, loss_that_breaks, text, sizeof text, &status);
-    ck_assert_int_eq(status, AG_ERROR_NONFINITE);
-    ck_assert_ptr_nonnull(strstr(text, "1/7  loss"));
-    ck_assert_int_eq(text[n - 1], '\r'); /* the bar, as many blanks over it, and back */
-    size_t blanks = 0, bar = 0;
-    while (text[n - 2 - blanks] == ' ') blanks++;
-    ck_assert_int_eq(text[n - 2 - blanks], '\r');
-    while (text[n - 3 - blanks - bar] != '\r') bar++;
-    ck_assert_uint_eq(bar, blanks);
 }
 END_TEST
 
@@ -548,10 +372,6 @@ Suite *train_fit_suite(void) {
     tcase_add_test(tc, the_same_seed_gives_the_same_bits_also_in_two_pieces);
     tcase_add_test(tc, it_stops_early_and_puts_the_best_weights_back);
     tcase_add_test(tc, a_callback_stops_it_at_once);
-    tcase_add_test(tc, a_log_has_a_line_for_each_epoch);
-    tcase_add_test(tc, a_terminal_has_a_bar);
-    tcase_add_test(tc, a_bar_fits_its_terminal);
-    tcase_add_test(tc, a_run_that_fails_leaves_no_half_a_bar);
     tcase_add_test(tc, the_table_has_a_line_for_each_epoch_and_all_digits);
     tcase_add_test(tc, misuse_is_refused_and_says_where);
     tcase_add_test(tc, a_gradient_that_is_not_finite_is_reported_with_its_place);

@@ -1,17 +1,8 @@
 /* train_options: what a loop by hand had to be written for - several batches to a step, an average of the weights, batches that
  * are left out, a forward and a loss of one's own. */
-#include "nn_support.h"
+#include "train_support.h"
 
 #include <math.h>
-
-typedef struct bench {
-    nn_module *net;
-    nn_params *params;
-    nn_optim *optim;
-    nn_dataset train, validation;
-    nn_history history;
-    nn_fit_options is;
-} bench;
 
 /* Plain weights of f64 and no dropout: batches can be put together. */
 static bench exact_new(void) {
@@ -22,36 +13,6 @@ static bench exact_new(void) {
     ck_assert_int_eq(nn_dataset_moons(70, 0.1, 2, &b.validation, NULL), AG_OK);
     b.is = (nn_fit_options){.loss = nn_cross_entropy, .epochs = 2, .seed = 5, .threads = 1, .clip_norm = 0.5};
     return b;
-}
-
-static ag_status fit(bench *b, ag_error *error) {
-    b->is.train = &b->train;
-    return nn_fit(b->net, b->params, b->optim, &b->is, &b->history, error);
-}
-
-static void fits(bench *b) {
-    ag_error error = {0};
-    ck_assert_msg(fit(b, &error) == AG_OK, "%s", error.message);
-}
-
-static void bench_free(bench *b) {
-    nn_history_clear(&b->history);
-    nn_dataset_clear(&b->train);
-    nn_dataset_clear(&b->validation);
-    nn_optim_free(b->optim);
-    nn_params_free(b->params);
-    nn_module_free(b->net);
-}
-
-static bool same_weights(const bench *a, const bench *b) {
-    const ag_tensor *x = nn_params_slab(a->params), *y = nn_params_slab(b->params);
-    return memcmp(ag_tensor_data(x), ag_tensor_data(y), ag_meta_bytes(ag_tensor_meta(x))) == 0;
-}
-
-static void collect(void *user, const char *text) {
-    char *all = user;
-    ck_assert_uint_lt(strlen(all) + strlen(text), 8192);
-    strcat(all, text);
 }
 
 START_TEST(several_batches_make_a_step_as_if_they_were_one) {
