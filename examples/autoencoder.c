@@ -401,7 +401,7 @@ static bool read_settings(settings *s, int argc, char **argv, int *exit_status) 
         {"load", "FILE", "begin with the parameters of a safetensors file", OPTION_TEXT, &s->load, 0, 0},
         {"save", "FILE", "write the parameters as safetensors", OPTION_FILE, &s->save, 0, 0},
         {"checkpoint", "FILE",
-         "keep the whole run in FILE after each epoch; where there is such a FILE, go on\nfrom it", OPTION_FILE,
+         "keep the whole run in FILE after each epoch; where there is such a FILE, go on from it", OPTION_FILE,
          &s->checkpoint, 0, 0},
         {"history", "FILE", "write the losses of every epoch as CSV", OPTION_FILE, &s->history, 0, 0},
         {"plot", "FILE", "draw them: FILE.png or FILE.svg", OPTION_PICTURE, &s->plot, 0, 0},
@@ -415,10 +415,10 @@ static bool read_settings(settings *s, int argc, char **argv, int *exit_status) 
         .shows = "Learn to press images through a few numbers and to make them again: 10,000\n"
                  "digits that the program draws itself, or those of --data.\n",
         .ends = "\nA run with --checkpoint may be killed at any moment: the same command goes on\n"
-                 "after the last whole epoch, and ends with the weights, to the bit, of a run that\n"
-                 "was never stopped; its curves show all of it. A FILE of a run with other\n"
-                 "settings is refused. Remove it to begin again.\n"
-                 "Ctrl-C ends training early; what is there is reported and written as usual.\n"
+                "after the last whole epoch, and ends with the weights, to the bit, of a run that\n"
+                "was never stopped; its curves show all of it. A FILE of a run with other\n"
+                "settings is refused. Remove it to begin again.\n"
+                "Ctrl-C ends training early; what is there is reported and written as usual.\n"
                 "Exit status: 0; 1 when something failed; 2 for a wrong option; 130 after Ctrl-C.\n",
         .row = rows,
         .n = sizeof rows / sizeof *rows,
@@ -426,7 +426,7 @@ static bool read_settings(settings *s, int argc, char **argv, int *exit_status) 
     if (!options_read(&o, argc, argv, NULL, exit_status)) return false;
     if (s->save && s->checkpoint && strcmp(s->save, s->checkpoint) == 0) {
         fprintf(stderr, "autoencoder: --checkpoint: '%s' is the file of --save, too\n", s->save);
-        *exit_status = 2;
+        *exit_status = EXIT_USAGE;
         return false;
     }
     return sheet_possible("picture", s->picture) && sheet_possible("walk", s->walk);

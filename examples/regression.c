@@ -393,7 +393,7 @@ static bool read_settings(settings *s, int argc, char **argv, int *exit_status) 
          0},
         {"save", "FILE", "write them as safetensors", OPTION_FILE, &s->save, 0, 0},
         {"checkpoint", "FILE",
-         "keep the whole run in FILE after each epoch; where there is such a FILE, go on\nfrom it", OPTION_FILE,
+         "keep the whole run in FILE after each epoch; where there is such a FILE, go on from it", OPTION_FILE,
          &s->checkpoint, 0, 0},
         {"history", "FILE", "write loss and R2 of every epoch as CSV", OPTION_FILE, &s->history, 0, 0},
         {"plot", "FILE", "draw them: FILE.png or FILE.svg", OPTION_PICTURE, &s->plot, 0, 0},
@@ -409,16 +409,16 @@ static bool read_settings(settings *s, int argc, char **argv, int *exit_status) 
                  "names and numbers below it; without one, the program draws 1,000 rows of\n"
                  "Friedman's function.\n",
         .ends = "\nA run with --checkpoint may be killed at any moment: the same command goes on\n"
-                 "after the last whole epoch, and ends with the weights, to the bit, of a run that\n"
-                 "was never stopped; its curves show all of it. A FILE of a run with other\n"
-                 "settings is refused; --epochs may change. Remove it to begin again.\n"
-                 "Ctrl-C ends training early; what is there is reported and written as usual.\n"
+                "after the last whole epoch, and ends with the weights, to the bit, of a run that\n"
+                "was never stopped; its curves show all of it. A FILE of a run with other\n"
+                "settings is refused; --epochs may change. Remove it to begin again.\n"
+                "Ctrl-C ends training early; what is there is reported and written as usual.\n"
                 "Exit status: 0; 1 when something failed; 2 for a wrong option; 130 after Ctrl-C.\n",
         .row = rows,
         .n = sizeof rows / sizeof *rows,
     };
     if (!options_read(&o, argc, argv, &s->file, exit_status)) return false;
-    *exit_status = 2;
+    *exit_status = EXIT_USAGE;
     if (s->save && s->checkpoint && strcmp(s->save, s->checkpoint) == 0) {
         fprintf(stderr, "regression: --checkpoint: '%s' is the file of --save, too\n", s->save);
         return false;

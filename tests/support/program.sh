@@ -80,3 +80,38 @@ write_pair() { # PREFIX SIDE FIRST SECOND
         printf '\000\001' >>"$1-labels-idx1-ubyte"
     done
 }
+
+# Of a program that trains with nn_fit and keeps its run: killed at any moment, the same command goes on, and ends with the
+# weights, the history and the report of a run that was never stopped.
+# killed_and_resumed [ARGUMENT...]: killed at a few moments, the first of which is surely after a checkpoint.
+killed_and_resumed() {
+    rm -rf killed
+    mkdir killed
+    kills=0
+    expect 0 "saved whole" "$@" --save whole --history whole.csv
+    [ ! -e killed/run ] || fail "a checkpoint that nobody asked for"
+    report=$(tail -n 1 output)
+    for wait in 0 0.02 0.1 0.3 0.1 0.2; do
+        "$program" "$@" --checkpoint killed/run --save killed/net >output 2>errors &
+        running=$!
+        until [ -e killed/run ] || ! kill -0 "$running" 2>/dev/null; do sleep 0.01; done
+        sleep "$wait"
+        kill -KILL "$running" 2>/dev/null || :
+        status=0
+        wait "$running" 2>/dev/null || status=$? # the shell says "Killed"
+        running=
+        case $status in
+        0) break ;; # it was faster
+        137) kills=$((kills + 1)) ;;
+        *) fail "exit status $status, from a checkpoint of a run that was killed" ;;
+        esac
+    done
+    [ "$kills" -gt 0 ] || fail "no kills: nothing was tested"
+    for _ in 1 2; do # the second time all is done
+        expect 0 "going on after epoch" "$@" --checkpoint killed/run --save killed/net --history killed/run.csv
+        [ "$(tail -n 1 output)" = "$report" ] || fail "after $kills kills it reports: $(tail -n 1 output)"
+        cmp -s whole killed/net || fail "after $kills kills the weights are others"
+        cmp -s whole.csv killed/run.csv || fail "after $kills kills the history is another"
+    done
+    ! grep -q '^epoch' output || fail "a run that is over trains"
+}
