@@ -139,7 +139,6 @@ static ag_status forward_amsgrad(const ag_eval *e) {
 
 static double cost(const ag_query *q) { return 13.0 * (double)ag_meta_count(q->in[0]); }
 
-static const uint8_t missing[] = {AG_GRAD_MISSING};
 static const ag_field fields[] = {
     {"lr", AG_FIELD_REAL, offsetof(adam_attrs, lr), 1e-3},
     {"beta1", AG_FIELD_REAL, offsetof(adam_attrs, beta1), 0.9},
@@ -158,7 +157,7 @@ static const ag_op nn_adam_update = {
     .min_in = 4,
     .max_in = 4,
     .outputs = 3,
-    .grad = missing,
+    .grad = nnx_no_derivative,
     .n_grad = 1,
     .traits = AG_TRAIT_ELEMENTWISE,
     .attr_size = sizeof(adam_attrs),
@@ -177,7 +176,7 @@ static const ag_op nn_adam_amsgrad_update = {
     .min_in = 5,
     .max_in = 5,
     .outputs = 4,
-    .grad = missing,
+    .grad = nnx_no_derivative,
     .n_grad = 1,
     .traits = AG_TRAIT_ELEMENTWISE,
     .attr_size = sizeof(adam_attrs),

@@ -40,7 +40,6 @@ static ag_status forward(const ag_eval *e) {
 
 static double cost(const ag_query *q) { return 2.0 * (double)ag_meta_count(q->in[0]); }
 
-static const uint8_t missing[] = {AG_GRAD_MISSING};
 static const ag_field fields[] = {{"length", AG_FIELD_REAL, offsetof(move_attrs, length), 1}};
 static const ag_probe probe = {.lo = {-2, -2}, .hi = {2, 2}};
 
@@ -50,7 +49,7 @@ static const ag_op nn_lbfgs_update = {
     .min_in = 2,
     .max_in = 2,
     .outputs = 1,
-    .grad = missing,
+    .grad = nnx_no_derivative,
     .n_grad = 1,
     .traits = AG_TRAIT_ELEMENTWISE,
     .attr_size = sizeof(move_attrs),

@@ -27,7 +27,6 @@ static ag_status forward(const ag_eval *e) {
 
 static double cost(const ag_query *q) { return 9.0 * (double)ag_meta_count(q->in[0]); }
 
-static const uint8_t missing[] = {AG_GRAD_MISSING};
 static const ag_field fields[] = {
     {"lr", AG_FIELD_REAL, offsetof(lion_attrs, lr), 1e-4},
     {"beta1", AG_FIELD_REAL, offsetof(lion_attrs, beta1), 0.9},
@@ -42,7 +41,7 @@ static const ag_op nn_lion_update = {
     .min_in = 3,
     .max_in = 3,
     .outputs = 2,
-    .grad = missing,
+    .grad = nnx_no_derivative,
     .n_grad = 1,
     .traits = AG_TRAIT_ELEMENTWISE,
     .attr_size = sizeof(lion_attrs),

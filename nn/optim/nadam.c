@@ -53,7 +53,6 @@ static ag_status forward(const ag_eval *e) {
 
 static double cost(const ag_query *q) { return 15.0 * (double)ag_meta_count(q->in[0]); }
 
-static const uint8_t missing[] = {AG_GRAD_MISSING};
 static const ag_field fields[] = {
     {"lr", AG_FIELD_REAL, offsetof(nadam_attrs, lr), 2e-3},
     {"beta1", AG_FIELD_REAL, offsetof(nadam_attrs, beta1), 0.9},
@@ -74,7 +73,7 @@ static const ag_op nn_nadam_update = {
     .min_in = 4,
     .max_in = 4,
     .outputs = 3,
-    .grad = missing,
+    .grad = nnx_no_derivative,
     .n_grad = 1,
     .traits = AG_TRAIT_ELEMENTWISE,
     .attr_size = sizeof(nadam_attrs),

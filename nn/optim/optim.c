@@ -95,6 +95,8 @@ ag_status nnx_optim_run(const nn_optim *o, ag_tensor *slab, ag_tensor *gradient,
     return status;
 }
 
+const uint8_t nnx_no_derivative[1] = {AG_GRAD_MISSING};
+
 ag_status nnx_update_infer(const ag_query *q, ag_meta *out) {
     for (uint32_t i = 0; i < q->n_in; i++)
         if (!ag_dtype_is_float(q->in[i]->dtype) || q->in[i]->dtype != q->in[0]->dtype)

@@ -91,6 +91,9 @@ size_t nnx_groups_number_count(const nn_optim *o);
 /** The constants of group i from 1. */
 nnx_constants *nnx_groups_constants(const nnx_groups *g, size_t i);
 
+/** The `grad` of their rows, of length 1: a step has no derivative. */
+extern const uint8_t nnx_no_derivative[1];
+
 /** The shape rule of all update rules: operands of one shape and one floating dtype, results alike. */
 ag_status nnx_update_infer(const ag_query *q, ag_meta *out);
 

@@ -73,7 +73,6 @@ static ag_status forward_both(const ag_eval *e) {
 
 static double cost(const ag_query *q) { return (5.0 + 3.0 * (q->n_in - 2)) * (double)ag_meta_count(q->in[0]); }
 
-static const uint8_t missing[] = {AG_GRAD_MISSING};
 static const ag_field fields[] = {
     {"lr", AG_FIELD_REAL, offsetof(rmsprop_attrs, lr), 0.01},
     {"alpha", AG_FIELD_REAL, offsetof(rmsprop_attrs, alpha), 0.99},
@@ -101,7 +100,7 @@ static const ag_probe probe = {.lo = {-2, -2, 4}, .hi = {2, 2, 4}};
         .min_in = 2 + states,                                                                                     \
         .max_in = 2 + states,                                                                                     \
         .outputs = 1 + states,                                                                                    \
-        .grad = missing,                                                                                          \
+        .grad = nnx_no_derivative,                                                                                \
         .n_grad = 1,                                                                                              \
         .traits = AG_TRAIT_ELEMENTWISE,                                                                           \
         .attr_size = sizeof(rmsprop_attrs),                                                                       \

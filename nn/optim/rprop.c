@@ -48,7 +48,6 @@ static ag_status forward(const ag_eval *e) {
 
 static double cost(const ag_query *q) { return 6.0 * (double)ag_meta_count(q->in[0]); }
 
-static const uint8_t missing[] = {AG_GRAD_MISSING};
 static const ag_field fields[] = {
     {"lr", AG_FIELD_REAL, offsetof(rprop_attrs, lr), 0.01},
     {"eta_minus", AG_FIELD_REAL, offsetof(rprop_attrs, eta_minus), 0.5},
@@ -66,7 +65,7 @@ static const ag_op nn_rprop_update = {
     .min_in = 4,
     .max_in = 4,
     .outputs = 3,
-    .grad = missing,
+    .grad = nnx_no_derivative,
     .n_grad = 1,
     .traits = AG_TRAIT_ELEMENTWISE,
     .attr_size = sizeof(rprop_attrs),

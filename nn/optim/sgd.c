@@ -95,7 +95,6 @@ static ag_status forward_momentum(const ag_eval *e) {
 static double cost(const ag_query *q) { return 2.0 * (double)ag_meta_count(q->in[0]); }
 static double cost_momentum(const ag_query *q) { return 4.0 * (double)ag_meta_count(q->in[0]); }
 
-static const uint8_t missing[] = {AG_GRAD_MISSING};
 static const ag_field fields[] = {
     {"lr", AG_FIELD_REAL, offsetof(sgd_attrs, lr), 0.01},
     {"weight_decay", AG_FIELD_REAL, offsetof(sgd_attrs, weight_decay), 0},
@@ -112,7 +111,7 @@ static const ag_op nn_sgd_update = {
     .min_in = 2,
     .max_in = 2,
     .outputs = 1,
-    .grad = missing,
+    .grad = nnx_no_derivative,
     .n_grad = 1,
     .traits = AG_TRAIT_ELEMENTWISE,
     .attr_size = sizeof(sgd_attrs),
@@ -130,7 +129,7 @@ static const ag_op nn_sgd_momentum_update = {
     .min_in = 3,
     .max_in = 3,
     .outputs = 2,
-    .grad = missing,
+    .grad = nnx_no_derivative,
     .n_grad = 1,
     .traits = AG_TRAIT_ELEMENTWISE,
     .attr_size = sizeof(sgd_attrs),
